@@ -1,0 +1,95 @@
+//! The symbols of CPython that the agent uses.
+
+macro_rules! capi {
+    ($($name:ident $need:ident)*) => {
+        /// A symbol of the target's interpreter: its place in [`Boot::capi`](crate::Boot::capi).
+        #[allow(non_camel_case_types, missing_docs, reason = "these are the names of C symbols")]
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[repr(usize)]
+        pub enum Capi { $($name),* }
+
+        /// Number of symbols in the table.
+        pub const N_CAPI: usize = [$(Capi::$name),*].len();
+
+        impl Capi {
+            /// Every symbol, in the order of the table.
+            pub const ALL: [Capi; N_CAPI] = [$(Capi::$name),*];
+
+            /// The symbol's name.
+            pub fn name(self) -> &'static str {
+                match self { $(Capi::$name => stringify!($name)),* }
+            }
+
+            /// Whether a process without this symbol is no CPython that leakhunt can enter.
+            pub fn is_required(self) -> bool {
+                match self { $(Capi::$name => capi!(@ $need)),* }
+            }
+        }
+    };
+    (@ required) => { true };
+    (@ optional) => { false };
+}
+
+capi! {
+    Py_IsInitialized required
+    Py_GetVersion required
+    PyGILState_Ensure required
+    PyGILState_Release required
+    PyEval_SaveThread required
+    PyEval_RestoreThread required
+    PyThreadState_New required
+    PyThreadState_Swap required
+    PyThreadState_Next required
+    PyInterpreterState_Main optional
+    PyInterpreterState_Head required
+    PyInterpreterState_ThreadHead required
+    PyInterpreterState_Get optional
+    Py_IsFinalizing optional
+    _Py_IsFinalizing optional
+    Py_IncRef required
+    Py_DecRef required
+    PyImport_ImportModule required
+    PyObject_GetAttrString required
+    PyObject_CallMethod required
+    PyObject_CallFunctionObjArgs required
+    PyCFunction_NewEx required
+    PyErr_Clear required
+    PyErr_Fetch optional
+    PyErr_Restore optional
+    PyObject_Repr required
+    PyUnicode_AsUTF8AndSize required
+    PyUnicode_AsEncodedString required
+    PyUnicode_InternFromString required
+    PyBytes_AsStringAndSize required
+    PyLong_AsLong required
+    PyList_New required
+    _PyType_Lookup optional
+    PyGC_Enable optional
+    PyGC_Disable optional
+    PyUnstable_GC_VisitObjects optional
+    PyType_Type required
+    PyBaseObject_Type required
+    PyList_Type required
+    PyTuple_Type required
+    PyDict_Type required
+    PySet_Type required
+    PyFrozenSet_Type required
+    PyUnicode_Type required
+    PyBytes_Type required
+    PyByteArray_Type required
+    PyLong_Type required
+    PyBool_Type required
+    PyFloat_Type required
+    PyODict_Type required
+    PyFrame_Type required
+    PyGen_Type required
+    PyCoro_Type required
+    PyAsyncGen_Type required
+    PyModule_Type required
+    PyFunction_Type required
+    PyMethodDescr_Type required
+    _Py_NoneStruct required
+    _Py_TrueStruct required
+    _Py_FalseStruct required
+    _PyRuntime optional
+}

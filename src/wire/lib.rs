@@ -1,0 +1,37 @@
+//! What the agent in the target and the command line say to each other.
+//!
+//! One packet of a `SOCK_SEQPACKET` socket carries one [`Request`] or one [`Reply`]. Numbers are
+//! LEB128, strings are length-prefixed UTF-8. Neither side trusts the other: decoding checks every
+//! length and never allocates.
+//!
+//! ```
+//! use leakhunt_wire::{MAX_PACKET, Reply, Writer};
+//!
+//! let mut packet = [0; MAX_PACKET];
+//! let mut writer = Writer::new(&mut packet);
+//! Reply::Pong.encode(&mut writer);
+//! assert!(matches!(Reply::decode(writer.bytes().unwrap()), Ok(Reply::Pong)));
+//! ```
+#![no_std]
+#![forbid(unsafe_code)]
+
+#[cfg(test)]
+extern crate std;
+
+mod boot;
+mod capi;
+mod codec;
+mod reply;
+mod request;
+
+pub use boot::{BOOT_VERSION, Boot};
+pub use capi::{Capi, N_CAPI};
+pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
+pub use reply::{
+    CensusDone, Count, DumpDone, DumpObject, Ended, Garbage, Goodbye, Note, Ready, Reply, TypeRow,
+    WalkEnd,
+};
+pub use request::{CensusRequest, DumpRequest, Place, Request};
+
+#[cfg(test)]
+mod tests;

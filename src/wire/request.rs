@@ -1,0 +1,69 @@
+//! What the command line asks of the agent.
+
+use crate::codec::{code, packets, record};
+
+packets! {
+    /// From the command line to the agent.
+    pub enum Request {
+        /// Answered by `Pong`; also tells the agent that the command line still lives.
+        Ping = 1,
+        /// Undo everything and leave; answered by `Goodbye`.
+        Detach = 2,
+        /// End the copy that works at the moment; the request's last packet still comes.
+        Cancel = 3,
+        /// Count the objects by type; answered by `Attempt`, rows and `CensusDone`.
+        Census(CensusRequest) = 4,
+        /// Show the objects of a type; answered by `Attempt`, objects and `DumpDone`.
+        Dump(DumpRequest<'p>) = 5,
+    }
+}
+
+code! {
+    /// Where the heap is walked.
+    pub enum Place {
+        /// In place if there are no more objects than `in_place_max_objects`, else in a copy.
+        Auto = 0,
+        /// In a copy-on-write child of the target.
+        Copy = 1,
+        /// In the target itself, which waits for it.
+        Target = 2,
+    }
+}
+
+record! {
+    /// Count the objects by type.
+    pub struct CensusRequest {
+        /// Where to walk.
+        pub place: Place,
+        /// For `Place::Auto`; 0 is never in place, unless a copy is refused.
+        pub in_place_max_objects: u64,
+        /// Whether the collector runs first, as `gc.collect()`.
+        pub collect: bool,
+        /// Whether objects that only the collector has to find are told from the live ones.
+        pub garbage: bool,
+        /// Whether a bare walk of the lists is timed too, as a yardstick.
+        pub time_bare_walk: bool,
+        /// The copy ends itself after this time.
+        pub time_limit_ms: u32,
+        /// The copy ends itself rather than allocate more than this for its own use.
+        pub memory_limit_bytes: u64,
+    }
+}
+
+record! {
+    /// Show the objects of a type.
+    pub struct DumpRequest<'p> {
+        /// `Name`, or `module.Name` when it holds a dot.
+        pub type_name: &'p str,
+        /// The most objects to show; 0 is all.
+        pub limit: u32,
+        /// The most characters of one object's text; 0 is all that a packet holds.
+        pub max_chars: u32,
+        /// Whether to read fields natively instead of running the type's `__repr__`.
+        pub safe: bool,
+        /// After this time with one object its `repr` is cut off.
+        pub object_time_limit_ms: u32,
+        /// The copy ends itself after this time.
+        pub time_limit_ms: u32,
+    }
+}
