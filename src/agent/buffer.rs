@@ -15,7 +15,10 @@ pub(crate) struct Budget {
 
 impl Budget {
     pub(crate) fn new(limit_bytes: u64) -> Self {
-        Self { limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX), used_bytes: 0 }
+        Self {
+            limit_bytes: usize::try_from(limit_bytes).unwrap_or(usize::MAX),
+            used_bytes: 0,
+        }
     }
 
     pub(crate) fn used_bytes(&self) -> u64 {
@@ -61,7 +64,11 @@ const PAGE: usize = 4096;
 
 impl<T: Plain> Buffer<T> {
     pub(crate) const fn new() -> Self {
-        Self { start: core::ptr::NonNull::dangling().as_ptr(), len: 0, capacity: 0 }
+        Self {
+            start: core::ptr::NonNull::dangling().as_ptr(),
+            len: 0,
+            capacity: 0,
+        }
     }
 
     /// An array of `len` zeroed elements.

@@ -149,8 +149,7 @@ impl CApi {
     /// # Safety
     /// The caller holds the GIL and a reference to each object. This runs code of the target.
     pub(crate) unsafe fn call_method(&self, object: Object, name: &CStr, argument: Object) -> bool {
-        type Function =
-            unsafe extern "C" fn(Object, *const c_char, *const c_char, ...) -> Object;
+        type Function = unsafe extern "C" fn(Object, *const c_char, *const c_char, ...) -> Object;
         // SAFETY: the format asks for one object or for none, and that is passed.
         unsafe {
             let function: Function = core::mem::transmute(self.address(Capi::PyObject_CallMethod));

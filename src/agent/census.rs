@@ -23,7 +23,12 @@ pub(crate) struct Counted {
 impl Walk<'_> {
     /// What the copy counts for a request.
     pub(crate) fn census_tally(&self, request: &CensusRequest) -> Result<Tally<'_>, WalkError> {
-        Ok(Tally::new(self, request.memory_limit_bytes, request.garbage, &|_| false)?)
+        Ok(Tally::new(
+            self,
+            request.memory_limit_bytes,
+            request.garbage,
+            &|_| false,
+        )?)
     }
 
     /// Sends what was counted: rows of all types, their sums, and how much of each is garbage.
@@ -37,7 +42,11 @@ impl Walk<'_> {
         let end = WalkEnd {
             all: tally.sum(|entry| entry.all),
             frozen: tally.sum(|entry| entry.frozen),
-            cross_check: if counted.cross_check { self.count_visits() } else { 0 },
+            cross_check: if counted.cross_check {
+                self.count_visits()
+            } else {
+                0
+            },
             walk_us: counted.walk_us,
             bare_walk_us: counted.bare_walk_us,
             is_during_collection: self.is_during_collection,
@@ -49,7 +58,9 @@ impl Walk<'_> {
 
     fn garbage(&self, mut tally: Tally<'_>, outbox: &mut Outbox) -> Result<(), WalkError> {
         let start = sys::now_us();
-        let Some(mut objects) = tally.take_objects() else { return Ok(()) };
+        let Some(mut objects) = tally.take_objects() else {
+            return Ok(());
+        };
         let n_objects = objects.number(&mut tally.budget)?;
         let search = Search {
             heap: self.heap,
@@ -77,7 +88,10 @@ impl Walk<'_> {
             let entry = tally.types.entries()[index];
             if entry.garbage.n_objects > 0 {
                 let type_address = entry.address as u64;
-                let row = Garbage { type_address, count: entry.garbage };
+                let row = Garbage {
+                    type_address,
+                    count: entry.garbage,
+                };
                 outbox.put(&Reply::Garbage(row), &mut tally.budget)?;
             }
         }
@@ -96,7 +110,11 @@ impl Walk<'_> {
         let mut n_objects = 0_u64;
         if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
             // SAFETY: as in `Tally::add_visits`.
-            unsafe { self.heap.capi.visit_objects(count_one, (&raw mut n_objects).cast()) };
+            unsafe {
+                self.heap
+                    .capi
+                    .visit_objects(count_one, (&raw mut n_objects).cast())
+            };
         }
         n_objects
     }

@@ -45,7 +45,11 @@ fn index_bytes(layout: &Layout, memory: Memory, keys: usize) -> usize {
 
 /// Bytes of a keys object, as `sys.getsizeof` counts them.
 pub(crate) fn keys_size(layout: &Layout, memory: Memory, keys: usize) -> usize {
-    let size = if layout.minor <= 10 { memory.word(keys + 8) } else { 1 << memory.byte(keys + 8) };
+    let size = if layout.minor <= 10 {
+        memory.word(keys + 8)
+    } else {
+        1 << memory.byte(keys + 8)
+    };
     let usable = size * 2 / 3;
     let table = Table::of(layout, memory, keys);
     keys_head(layout) + index_bytes(layout, memory, keys) + usable * table.entry_size
@@ -92,8 +96,11 @@ pub(crate) fn each_entry(
     let first_value = values + if layout.minor >= 13 { 8 } else { 0 };
     for index in 0..table.n_entries {
         let entry = table.entries + index * table.entry_size + table.key;
-        let value =
-            if values != 0 { memory.word(first_value + index * 8) } else { memory.word(entry + 8) };
+        let value = if values != 0 {
+            memory.word(first_value + index * 8)
+        } else {
+            memory.word(entry + 8)
+        };
         if value != 0 && !see(memory.word(entry), value) {
             return;
         }
@@ -117,7 +124,13 @@ pub(crate) fn each_shared_key(
 }
 
 /// The value of a key that is an ASCII `str`; 0 when there is none.
-pub(crate) fn get(layout: &Layout, memory: Memory, dict: usize, str_type: usize, key: &[u8]) -> usize {
+pub(crate) fn get(
+    layout: &Layout,
+    memory: Memory,
+    dict: usize,
+    str_type: usize,
+    key: &[u8],
+) -> usize {
     let mut found = 0;
     each_entry(layout, memory, dict, |candidate, value| {
         let is_key = layout.type_of(memory, candidate) == str_type
@@ -149,7 +162,10 @@ impl<'h> Text<'h> {
         };
         // A `str` of up to 3.11 may be without its characters until they are asked for.
         let len = if start == 0 || width == 0 { 0 } else { len };
-        Self { bytes: memory.bytes(start, len * width), width: width.max(1) }
+        Self {
+            bytes: memory.bytes(start, len * width),
+            width: width.max(1),
+        }
     }
 
     fn is_ascii(&self, text: &[u8]) -> bool {
@@ -170,6 +186,15 @@ impl<'h> Text<'h> {
 pub(crate) fn string_state(layout: &Layout, memory: Memory, object: usize) -> (usize, bool, bool) {
     let state = memory.half(object + layout.header + 16);
     // `interned` takes two bits; from 3.14 on a byte in free-threaded builds.
-    let state = state >> if layout.is_free_threaded && layout.minor >= 14 { 8 } else { 2 };
-    ((state & 7) as usize, state >> 3 & 1 != 0, state >> 4 & 1 != 0)
+    let state = state
+        >> if layout.is_free_threaded && layout.minor >= 14 {
+            8
+        } else {
+            2
+        };
+    (
+        (state & 7) as usize,
+        state >> 3 & 1 != 0,
+        state >> 4 & 1 != 0,
+    )
 }

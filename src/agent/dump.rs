@@ -50,10 +50,22 @@ impl Walk<'_> {
         if tally.wanted.is_empty() {
             return Ok(tally.send_types(outbox)?);
         }
-        let limit = if request.limit == 0 { usize::MAX } else { request.limit as usize };
+        let limit = if request.limit == 0 {
+            usize::MAX
+        } else {
+            request.limit as usize
+        };
         let objects = &tally.wanted[..tally.wanted.len().min(limit)];
-        let dump = Dump { walk: self, request, objects };
-        if request.safe { dump.show_fields(outbox)? } else { dump.show_reprs(outbox)? }
+        let dump = Dump {
+            walk: self,
+            request,
+            objects,
+        };
+        if request.safe {
+            dump.show_fields(outbox)?
+        } else {
+            dump.show_reprs(outbox)?
+        }
         Ok(())
     }
 }
@@ -67,8 +79,16 @@ struct Dump<'a> {
 impl Dump<'_> {
     fn show_fields(&self, outbox: &mut Outbox) -> Result<(), NotSent> {
         for index in 0..self.objects.len() {
-            let mut shown = Shown { text: ObjectText::new(), note: Note::Whole };
-            fields::write(self.walk.heap, self.walk.memory, self.objects[index], &mut shown.text);
+            let mut shown = Shown {
+                text: ObjectText::new(),
+                note: Note::Whole,
+            };
+            fields::write(
+                self.walk.heap,
+                self.walk.memory,
+                self.objects[index],
+                &mut shown.text,
+            );
             self.send(outbox, index, &shown)?;
         }
         Ok(())
@@ -94,7 +114,14 @@ impl Dump<'_> {
                 _ => Note::Crashed,
             };
             let index = self.walk.progress.current_object();
-            self.send(outbox, index, &Shown { text: ObjectText::new(), note })?;
+            self.send(
+                outbox,
+                index,
+                &Shown {
+                    text: ObjectText::new(),
+                    note,
+                },
+            )?;
             next = index + 1;
         }
         Ok(())
@@ -120,7 +147,10 @@ impl Dump<'_> {
         let type_object = heap.layout.type_of(memory, object);
         // SAFETY: this thread has the GIL of this copy, and the object was alive when it was made.
         if unsafe { write_repr(&heap.capi, object, &mut text) } {
-            return Shown { text, note: Note::Whole };
+            return Shown {
+                text,
+                note: Note::Whole,
+            };
         }
         text.push_str("Failed to serialize ");
         // SAFETY: as above; a type is alive as long as its objects are.
@@ -129,7 +159,10 @@ impl Dump<'_> {
             text.push_str(self.type_name(object).as_str());
             text.push_str("'>");
         }
-        Shown { text, note: Note::Raised }
+        Shown {
+            text,
+            note: Note::Raised,
+        }
     }
 
     fn type_name(&self, object: usize) -> NameText {
@@ -148,7 +181,10 @@ impl Dump<'_> {
             max_chars => max_chars as usize,
         };
         let whole = shown.text.as_str();
-        let text = whole.char_indices().nth(max_chars).map_or(whole, |(end, _)| &whole[..end]);
+        let text = whole
+            .char_indices()
+            .nth(max_chars)
+            .map_or(whole, |(end, _)| &whole[..end]);
         let is_cut = text.len() < whole.len() || shown.text.is_full();
         let note = match shown.note {
             Note::Whole if is_cut => Note::Shortened,

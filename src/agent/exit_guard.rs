@@ -73,13 +73,19 @@ impl ExitGuard {
             (*SHARED.capi.get()).write(*capi);
             // No collection, with finalizers, in the agent's thread on account of its objects.
             let was_enabled = capi.set_collector(Capi::PyGC_Disable);
-            let function =
-                capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
+            let function = capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
             let atexit = capi.import(c"atexit".as_ptr());
             let is_registered = !function.is_null()
                 && !atexit.is_null()
                 && capi.call_method(atexit, c"register", function);
-            for object in [atexit, if is_registered { ptr::null_mut() } else { function }] {
+            for object in [
+                atexit,
+                if is_registered {
+                    ptr::null_mut()
+                } else {
+                    function
+                },
+            ] {
                 if object.is_null() {
                     capi.clear_error();
                 } else {

@@ -17,7 +17,12 @@ const MOST_CHARS: usize = 60;
 
 /// Writes `<module.Type at 0x…: attribute=value, …>`, or the entries of a builtin container.
 pub(crate) fn write(heap: &Heap, memory: Memory, object: usize, text: &mut ObjectText) {
-    let mut writer = Fields { heap, memory, text, n_written: 0 };
+    let mut writer = Fields {
+        heap,
+        memory,
+        text,
+        n_written: 0,
+    };
     if !writer.entries(object) {
         writer.instance(object);
     }
@@ -36,7 +41,10 @@ impl Fields<'_> {
     }
 
     fn len(&self, object: usize) -> usize {
-        self.heap.layout.size_field(self.memory, object).unsigned_abs()
+        self.heap
+            .layout
+            .size_field(self.memory, object)
+            .unsigned_abs()
     }
 
     /// The entries of a `list`, `tuple` or `dict`; `false` for anything else.
@@ -110,7 +118,10 @@ impl Fields<'_> {
 
     fn attribute(&mut self, key: usize) {
         if self.is_exactly(key, Capi::PyUnicode_Type) {
-            for character in Text::of(&self.heap.layout, self.memory, key).chars().take(MOST_CHARS) {
+            for character in Text::of(&self.heap.layout, self.memory, key)
+                .chars()
+                .take(MOST_CHARS)
+            {
                 self.text.push(character);
             }
         } else {
@@ -184,7 +195,11 @@ impl Fields<'_> {
             return;
         }
         dicts::each_shared_key(layout, memory, keys, |index, key| {
-            let value = if index < n_values { memory.word(first + index * 8) } else { 0 };
+            let value = if index < n_values {
+                memory.word(first + index * 8)
+            } else {
+                0
+            };
             if value != 0 && self.n_written <= MOST_ENTRIES && self.separate() {
                 self.attribute(key);
                 self.value(value);
@@ -200,7 +215,11 @@ impl Fields<'_> {
         if is_managed {
             let before = if layout.is_free_threaded { 8 } else { 24 };
             let dict = memory.word(object - before);
-            return if layout.minor == 12 && dict & 1 != 0 { 0 } else { dict };
+            return if layout.minor == 12 && dict & 1 != 0 {
+                0
+            } else {
+                dict
+            };
         }
         match layout.dict_offset(memory, type_object) {
             offset if offset > 0 => memory.word(object + offset as usize),
@@ -224,8 +243,9 @@ impl Fields<'_> {
         ];
         if object == 0 {
             self.text.push_str("<NULL>");
-        } else if let Some((_, name)) =
-            constants.iter().find(|(symbol, _)| capi.address(*symbol) == object)
+        } else if let Some((_, name)) = constants
+            .iter()
+            .find(|(symbol, _)| capi.address(*symbol) == object)
         {
             self.text.push_str(name);
         } else if self.is_exactly(object, Capi::PyUnicode_Type) {
@@ -271,7 +291,11 @@ impl Fields<'_> {
         let magnitude = (0..n_digits).rev().fold(0_i128, |number, digit| {
             number << DIGIT_BITS | i128::from(memory.half(object + layout.header + 8 + digit * 4))
         });
-        let _ = write!(self.text, "{}", if is_negative { -magnitude } else { magnitude });
+        let _ = write!(
+            self.text,
+            "{}",
+            if is_negative { -magnitude } else { magnitude }
+        );
     }
 
     fn other(&mut self, object: usize) {
@@ -279,13 +303,22 @@ impl Fields<'_> {
         self.text.push('<');
         self.type_name(layout.type_of(self.memory, object));
         let is_sized = |symbol| self.is_exactly(object, symbol);
-        if [Capi::PyList_Type, Capi::PyTuple_Type, Capi::PyBytes_Type, Capi::PyByteArray_Type]
-            .into_iter()
-            .any(is_sized)
+        if [
+            Capi::PyList_Type,
+            Capi::PyTuple_Type,
+            Capi::PyBytes_Type,
+            Capi::PyByteArray_Type,
+        ]
+        .into_iter()
+        .any(is_sized)
         {
             let _ = write!(self.text, " of {}>", self.len(object));
         } else if is_sized(Capi::PyDict_Type) {
-            let _ = write!(self.text, " of {}>", dicts::len(layout, self.memory, object));
+            let _ = write!(
+                self.text,
+                " of {}>",
+                dicts::len(layout, self.memory, object)
+            );
         } else if is_sized(Capi::PySet_Type) || is_sized(Capi::PyFrozenSet_Type) {
             let n_used = self.memory.word(object + layout.header + 8);
             let _ = write!(self.text, " of {n_used}>");

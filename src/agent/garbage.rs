@@ -46,7 +46,10 @@ impl Search<'_> {
     }
 
     fn count_references_from_outside(&self, references: &mut Buffer<u32>) {
-        let mut subtract = Subtract { objects: self.objects, references };
+        let mut subtract = Subtract {
+            objects: self.objects,
+            references,
+        };
         let argument = &raw mut subtract;
         self.objects.each_batch(|first_rank, batch| {
             self.prefetch(batch);
@@ -66,8 +69,13 @@ impl Search<'_> {
 
     fn reach(&self, references: &[u32], budget: &mut Budget) -> Result<Buffer<u64>, NoMemory> {
         let reached = Buffer::zeroed(self.n_objects.div_ceil(64), budget)?;
-        let mut reach =
-            Reach { objects: self.objects, reached, stack: Buffer::new(), budget, failed: false };
+        let mut reach = Reach {
+            objects: self.objects,
+            reached,
+            stack: Buffer::new(),
+            budget,
+            failed: false,
+        };
         let argument = &raw mut reach;
         self.objects.each_batch(|first_rank, batch| {
             for (index, &object) in batch.iter().enumerate() {
@@ -84,7 +92,11 @@ impl Search<'_> {
                 }
             }
         });
-        if reach.failed { Err(NoMemory) } else { Ok(reach.reached) }
+        if reach.failed {
+            Err(NoMemory)
+        } else {
+            Ok(reach.reached)
+        }
     }
 
     fn each_unreached(

@@ -68,8 +68,12 @@ unsafe extern "C" fn memset(to: *mut u8, byte: i32, len: usize) -> *mut u8 {
 unsafe extern "C" fn memcmp(left: *const u8, right: *const u8, len: usize) -> i32 {
     for index in 0..len {
         // SAFETY: the caller's contract. Volatile, so that this does not become a call of itself.
-        let (left, right) =
-            unsafe { (left.add(index).read_volatile(), right.add(index).read_volatile()) };
+        let (left, right) = unsafe {
+            (
+                left.add(index).read_volatile(),
+                right.add(index).read_volatile(),
+            )
+        };
         if left != right {
             return i32::from(left) - i32::from(right);
         }

@@ -63,7 +63,14 @@ impl Interpreter {
                 return Err(Goodbye::Finalising);
             }
             match ExitGuard::register(&capi, socket) {
-                Some(guard) => Ok((Self { capi, guard, thread: Cell::new(ptr::null_mut()) }, since_us)),
+                Some(guard) => Ok((
+                    Self {
+                        capi,
+                        guard,
+                        thread: Cell::new(ptr::null_mut()),
+                    },
+                    since_us,
+                )),
                 None => {
                     capi.release(UNLOCKED);
                     Err(Goodbye::Fault)
@@ -76,7 +83,11 @@ impl Interpreter {
     pub(crate) fn first_stay(&self, since_us: u64) -> Inside<'_> {
         // SAFETY: `enter_first` left the agent with the GIL.
         let memory = unsafe { Memory::of_a_heap_that_stands_still() };
-        Inside { interpreter: self, memory, since_us }
+        Inside {
+            interpreter: self,
+            memory,
+            since_us,
+        }
     }
 
     /// Goes in again.
@@ -98,7 +109,11 @@ impl Interpreter {
             self.guard.note_holding(true);
             Memory::of_a_heap_that_stands_still()
         };
-        Ok(Inside { interpreter: self, memory, since_us: sys::now_us() })
+        Ok(Inside {
+            interpreter: self,
+            memory,
+            since_us: sys::now_us(),
+        })
     }
 
     /// Whether the interpreter has begun to end.
@@ -133,7 +148,9 @@ impl Inside<'_> {
         let held_us = sys::now_us() - self.since_us;
         self.interpreter.guard.note_holding(false);
         // SAFETY: the agent holds the GIL by the thread state that is current.
-        self.interpreter.thread.set(unsafe { self.interpreter.capi.save_thread() });
+        self.interpreter
+            .thread
+            .set(unsafe { self.interpreter.capi.save_thread() });
         self.interpreter.guard.end_stay();
         held_us
     }
@@ -154,7 +171,9 @@ unsafe fn enter_by_main_thread(capi: &CApi) -> bool {
     let interpreter = unsafe { capi.main_interpreter() };
     // SAFETY: reads the head of the list of thread states.
     let newest = unsafe { capi.thread_head(interpreter as *mut c_void) } as usize;
-    let Some(oldest) = oldest_thread(interpreter, newest) else { return false };
+    let Some(oldest) = oldest_thread(interpreter, newest) else {
+        return false;
+    };
     // SAFETY: the oldest state is the main thread's, which lives as long as the interpreter.
     // While the GIL is held by it nobody else uses it: the main thread, too, needs the GIL first.
     unsafe {

@@ -38,7 +38,10 @@ pub(crate) enum Started {
     /// A copy works; it is to be waited for.
     Copy { pid: u32, clone_us: u64 },
     /// The walk is done, in place; its packets are to be sent.
-    Target { outbox: Outbox, result: Result<(), WalkError> },
+    Target {
+        outbox: Outbox,
+        result: Result<(), WalkError>,
+    },
     /// Neither was possible.
     Refused { ended: Ended, clone_errno: u32 },
 }
@@ -76,8 +79,14 @@ impl Start<'_> {
                 let socket = copy::settle(self.socket, parent, self.time_limit_us());
                 self.work_in_copy(inside.memory, socket)
             }
-            Ok(pid) => Started::Copy { pid, clone_us: sys::now_us() - start },
-            Err(errno) => Started::Refused { ended: Ended::Refused, clone_errno: errno.0 },
+            Ok(pid) => Started::Copy {
+                pid,
+                clone_us: sys::now_us() - start,
+            },
+            Err(errno) => Started::Refused {
+                ended: Ended::Refused,
+                clone_errno: errno.0,
+            },
         }
     }
 
@@ -86,10 +95,16 @@ impl Start<'_> {
     }
 
     fn walk_lists(&self, memory: Memory, outbox: &mut Outbox) -> Result<(), WalkError> {
-        let Some(lists) = &self.heap.lists else { return Err(WalkError::BrokenList) };
+        let Some(lists) = &self.heap.lists else {
+            return Err(WalkError::BrokenList);
+        };
         let walk = self.walk(memory);
         let mut bare_walk_us = 0;
-        if let Job::Census(CensusRequest { time_bare_walk: true, .. }) = self.job {
+        if let Job::Census(CensusRequest {
+            time_bare_walk: true,
+            ..
+        }) = self.job
+        {
             let start = sys::now_us();
             lists.bare_walk(memory);
             bare_walk_us = sys::now_us() - start;
@@ -98,7 +113,11 @@ impl Start<'_> {
         self.with_tally(&walk, |mut tally| {
             tally.add_lists(lists)?;
             let walk_us = sys::now_us() - start;
-            let counted = Counted { walk_us, bare_walk_us, cross_check: self.cross_check };
+            let counted = Counted {
+                walk_us,
+                bare_walk_us,
+                cross_check: self.cross_check,
+            };
             self.finish(&walk, tally, &counted, outbox)
         })
     }
@@ -111,9 +130,7 @@ impl Start<'_> {
     ) -> Result<(), WalkError> {
         match self.job {
             Job::Census(request) => then(walk.census_tally(request)?),
-            Job::Dump(request) => {
-                then(walk.dump_tally(&|name| name.matches(request.type_name))?)
-            }
+            Job::Dump(request) => then(walk.dump_tally(&|name| name.matches(request.type_name))?),
         }
     }
 
@@ -135,7 +152,10 @@ impl Start<'_> {
     /// it again. The first call back clones; in the target it ends the enumeration, in the copy it
     /// goes on.
     fn in_copy_while_visiting(&self, inside: &Inside<'_>) -> Started {
-        let unsupported = Started::Refused { ended: Ended::Unsupported, clone_errno: 0 };
+        let unsupported = Started::Refused {
+            ended: Ended::Unsupported,
+            clone_errno: 0,
+        };
         if !self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
             return unsupported;
         }
@@ -158,17 +178,15 @@ impl Start<'_> {
         visits.started
     }
 
-    fn with_empty_tally(
-        &self,
-        walk: &Walk<'_>,
-        visits: &mut Visits<'_>,
-    ) -> Result<(), WalkError> {
+    fn with_empty_tally(&self, walk: &Walk<'_>, visits: &mut Visits<'_>) -> Result<(), WalkError> {
         let socket = &raw mut visits.socket;
         self.with_tally(walk, |mut tally| {
             visits.tally = Some((&raw mut tally).cast());
             // SAFETY: the agent is attached, and `visit_or_clone` only reads the heap.
             unsafe {
-                self.heap.capi.visit_objects(visit_or_clone, (&raw mut *visits).cast());
+                self.heap
+                    .capi
+                    .visit_objects(visit_or_clone, (&raw mut *visits).cast());
             }
             visits.tally = None;
             if !visits.is_copy {
@@ -176,7 +194,11 @@ impl Start<'_> {
             }
             visits.result?;
             let walk_us = sys::now_us() - visits.began_us;
-            let counted = Counted { walk_us, bare_walk_us: 0, cross_check: false };
+            let counted = Counted {
+                walk_us,
+                bare_walk_us: 0,
+                cross_check: false,
+            };
             // SAFETY: the field outlives this closure, and nothing else uses it now.
             let mut outbox = Outbox::Socket(unsafe { *socket });
             self.finish(walk, tally, &counted, &mut outbox)
@@ -192,7 +214,10 @@ impl Start<'_> {
         } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
             self.visit_in_target(inside.memory, &mut outbox)
         } else {
-            return Started::Refused { ended: Ended::Unsupported, clone_errno: 0 };
+            return Started::Refused {
+                ended: Ended::Unsupported,
+                clone_errno: 0,
+            };
         };
         Started::Target { outbox, result }
     }
@@ -205,14 +230,20 @@ impl Start<'_> {
             // The world goes on after the visits: what needs it to stand still is left out.
             drop(tally.take_objects());
             let walk_us = sys::now_us() - start;
-            let counted = Counted { walk_us, bare_walk_us: 0, cross_check: false };
+            let counted = Counted {
+                walk_us,
+                bare_walk_us: 0,
+                cross_check: false,
+            };
             self.finish(&walk, tally, &counted, outbox)
         })
     }
 
     /// How many objects make a walk in place worthwhile; 0 when it never is.
     pub(crate) fn wants_target(&self, memory: Memory) -> bool {
-        let Job::Census(request) = self.job else { return false };
+        let Job::Census(request) = self.job else {
+            return false;
+        };
         match (request.place, &self.heap.lists) {
             (Place::Target, _) => true,
             (Place::Copy, _) | (Place::Auto, None) => false,
@@ -261,11 +292,17 @@ unsafe extern "C" fn visit_or_clone(object: Object, argument: *mut c_void) -> c_
                 visits.began_us = sys::now_us();
             }
             Ok(pid) => {
-                visits.started = Started::Copy { pid, clone_us: sys::now_us() - start };
+                visits.started = Started::Copy {
+                    pid,
+                    clone_us: sys::now_us() - start,
+                };
                 return 0;
             }
             Err(errno) => {
-                visits.started = Started::Refused { ended: Ended::Refused, clone_errno: errno.0 };
+                visits.started = Started::Refused {
+                    ended: Ended::Refused,
+                    clone_errno: errno.0,
+                };
                 return 0;
             }
         }

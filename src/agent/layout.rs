@@ -58,7 +58,9 @@ impl Layout {
         let minor = minor_version(memory.c_string(capi.version_text()))?;
         let type_type = capi.address(Capi::PyType_Type);
         // The type of `type` is `type`: that finds the field.
-        let ob_type = [8, 24].into_iter().find(|&at| memory.word(type_type + at) == type_type)?;
+        let ob_type = [8, 24]
+            .into_iter()
+            .find(|&at| memory.word(type_type + at) == type_type)?;
         let is_free_threaded = ob_type == 24;
         let header = ob_type + 8;
         // All of these stand 16 bytes further on in a free-threaded build.
@@ -175,7 +177,11 @@ impl Layout {
         if is_immortal {
             return None;
         }
-        Some(if self.minor >= 12 { count as u32 as u64 } else { count as u64 })
+        Some(if self.minor >= 12 {
+            count as u32 as u64
+        } else {
+            count as u64
+        })
     }
 }
 
@@ -208,11 +214,18 @@ fn collecting_flag(capi: &CApi, memory: Memory, minor: u32, interpreter: usize) 
     if runtime == 0 || memory.bytes(runtime, 8) != b"xdebugpy" {
         return 0;
     }
-    let (gc, collecting) = (memory.word(runtime + gc_at), memory.word(runtime + collecting_at));
+    let (gc, collecting) = (
+        memory.word(runtime + gc_at),
+        memory.word(runtime + collecting_at),
+    );
     const LARGEST: usize = 1 << 20;
     if gc > LARGEST || collecting > LARGEST {
         return 0;
     }
     let address = interpreter + gc + collecting;
-    if memory.half(address) <= 1 { address } else { 0 }
+    if memory.half(address) <= 1 {
+        address
+    } else {
+        0
+    }
 }

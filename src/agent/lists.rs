@@ -57,15 +57,23 @@ impl Lists {
     fn from_young(memory: Memory, young: usize, owners: &[usize]) -> Option<Self> {
         // Up to 3.8 the heads are in the runtime, later in the interpreter, both far shorter.
         const LARGEST_OWNER: usize = 1 << 20;
-        let is_owned = |&owner: &usize| owner != 0 && (owner..owner + LARGEST_OWNER).contains(&young);
+        let is_owned =
+            |&owner: &usize| owner != 0 && (owner..owner + LARGEST_OWNER).contains(&young);
         if !owners.iter().any(is_owned) {
             return None;
         }
         // Most versions keep a pointer to the young generation before the frozen one.
         let after = young + 3 * GENERATION;
-        let frozen = if memory.word(after) == young { after + 8 } else { after };
+        let frozen = if memory.word(after) == young {
+            after + 8
+        } else {
+            after
+        };
         let heads = [young, young + GENERATION, young + 2 * GENERATION, frozen];
-        heads.iter().all(|&head| is_head(memory, head)).then_some(Self { heads })
+        heads
+            .iter()
+            .all(|&head| is_head(memory, head))
+            .then_some(Self { heads })
     }
 
     /// Where the collector notes that it is at work, for the versions (3.9 to 3.12) that keep it

@@ -61,7 +61,9 @@ impl Memory {
         if address == 0 {
             return &[];
         }
-        let len = (0..4096).position(|offset| self.byte(address + offset) == 0).unwrap_or(4096);
+        let len = (0..4096)
+            .position(|offset| self.byte(address + offset) == 0)
+            .unwrap_or(4096);
         self.bytes(address, len)
     }
 }
@@ -72,6 +74,8 @@ pub(crate) fn prefetch(address: usize) {
     #[cfg(target_arch = "x86_64")]
     // SAFETY: a prefetch of any address has no effect that a program can see.
     unsafe {
-        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(address as *const i8);
+        core::arch::x86_64::_mm_prefetch::<{ core::arch::x86_64::_MM_HINT_T0 }>(
+            address as *const i8,
+        );
     }
 }

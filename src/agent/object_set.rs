@@ -109,7 +109,8 @@ impl ObjectSet {
             *place = block as u32;
         }
         let keys = &self.keys;
-        self.order.sort_unstable_by_key(|&block| keys[block as usize]);
+        self.order
+            .sort_unstable_by_key(|&block| keys[block as usize]);
         let mut rank = 0;
         for &block in self.order.iter() {
             let block = block as usize;

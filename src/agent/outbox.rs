@@ -43,11 +43,14 @@ impl Outbox {
 
     /// Sends what was kept.
     pub(crate) fn flush(self, socket: i32) -> Result<(), NotSent> {
-        let Self::Kept(kept) = self else { return Ok(()) };
+        let Self::Kept(kept) = self else {
+            return Ok(());
+        };
         let mut rest = &kept[..];
         while let Some((len, packets)) = rest.split_first_chunk::<4>() {
-            let (packet, packets) =
-                packets.split_at_checked(u32::from_le_bytes(*len) as usize).ok_or(NotSent)?;
+            let (packet, packets) = packets
+                .split_at_checked(u32::from_le_bytes(*len) as usize)
+                .ok_or(NotSent)?;
             sys::send(socket, packet, true).map_err(|_| NotSent)?;
             rest = packets;
         }

@@ -70,7 +70,10 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
         (_, None) => Goodbye::NoMemory,
         (Some(heap), Some(progress)) => {
             let version = memory.c_string(capi.version_text());
-            let end = version.iter().position(|&byte| byte == b' ').unwrap_or(version.len());
+            let end = version
+                .iter()
+                .position(|&byte| byte == b' ')
+                .unwrap_or(version.len());
             let ready = Ready {
                 version: core::str::from_utf8(&version[..end]).unwrap_or("3"),
                 free_threaded: heap.layout.is_free_threaded,
@@ -78,8 +81,13 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
                 gil_held_us,
             };
             send(socket, &Reply::Ready(ready));
-            let mut session =
-                Session { socket, interpreter: &interpreter, heap, progress, n_looks: 0 };
+            let mut session = Session {
+                socket,
+                interpreter: &interpreter,
+                heap,
+                progress,
+                n_looks: 0,
+            };
             session.answer_requests()
         }
     };
@@ -278,8 +286,13 @@ impl Session<'_> {
             outcome.place = Place::Copy;
             start.in_copy(&inside)
         };
-        if let (Started::Refused { ended: Ended::Refused, clone_errno }, Job::Census(_)) =
-            (&started, job)
+        if let (
+            Started::Refused {
+                ended: Ended::Refused,
+                clone_errno,
+            },
+            Job::Census(_),
+        ) = (&started, job)
         {
             outcome.clone_errno = *clone_errno;
             outcome.place = Place::Target;

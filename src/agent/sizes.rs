@@ -101,15 +101,19 @@ impl TypeSize {
         let field = |index: usize| memory.word(object + layout.header + index * 8);
         match rule {
             SizeRule::Type => type_size(layout, memory, object),
-            SizeRule::Int => self.basic_size + int_digits(layout, memory, object) * 4,
+            SizeRule::Int => layout.header + 8 + int_digits(layout, memory, object) * 4,
             SizeRule::Str => str_size(layout, memory, object),
             SizeRule::ByteArray => self.basic_size + field(1),
             SizeRule::OrderedDict => {
                 const NODE: usize = 32;
-                // After the fields of `dict` come the array of nodes' pointers and its length.
-                let nodes = if field(8) == 0 { 0 } else { dicts::len(layout, memory, object) };
+                // After the fields of `dict`: first and last node, array of nodes and its length.
+                let nodes = if field(4) == 0 {
+                    0
+                } else {
+                    dicts::len(layout, memory, object)
+                };
                 let beside = dicts::size_beside(layout, memory, object);
-                self.basic_size + beside + field(5) * 8 + nodes * NODE
+                self.basic_size + beside + field(7) * 8 + nodes * NODE
             }
             SizeRule::Deque => {
                 const BLOCK_ITEMS: usize = 64;
@@ -121,7 +125,11 @@ impl TypeSize {
                 let buffer = field(0);
                 // A shared buffer is counted with whoever else has it.
                 let is_own = buffer != 0 && layout.reference_count(memory, buffer) == Some(1);
-                let own = if is_own { memory.word(buffer + layout.header) + layout.header + 17 } else { 0 };
+                let own = if is_own {
+                    memory.word(buffer + layout.header) + layout.header + 17
+                } else {
+                    0
+                };
                 self.basic_size + own
             }
             SizeRule::Frame => self.basic_size + frame_slots(layout, memory, object) * 8,
@@ -151,8 +159,9 @@ fn rule_of(layout: &Layout, memory: Memory, capi: &CApi, type_object: usize) -> 
         // Only what is made in C has a name with a dot, or is no heap type.
         let is_made_in_c = flags & flag::HEAP_TYPE == 0 || flags & flag::IMMUTABLE_TYPE != 0;
         if is_made_in_c
-            && let Some(&(_, rule)) =
-                KNOWN.iter().find(|(name, _)| *name == layout.type_name(memory, class))
+            && let Some(&(_, rule)) = KNOWN
+                .iter()
+                .find(|(name, _)| *name == layout.type_name(memory, class))
         {
             return as_of_version(rule, layout);
         }
@@ -174,9 +183,16 @@ fn as_of_version(rule: SizeRule, layout: &Layout) -> SizeRule {
 
 fn set_beside(layout: &Layout, memory: Memory, set: usize) -> usize {
     let after_header = set + layout.header;
-    let (mask, table) = (memory.word(after_header + 16), memory.word(after_header + 24));
+    let (mask, table) = (
+        memory.word(after_header + 16),
+        memory.word(after_header + 24),
+    );
     let small_table = after_header + 48;
-    if table == small_table { 0 } else { (mask + 1) * 16 }
+    if table == small_table {
+        0
+    } else {
+        (mask + 1) * 16
+    }
 }
 
 fn type_size(layout: &Layout, memory: Memory, type_object: usize) -> usize {
@@ -184,13 +200,21 @@ fn type_size(layout: &Layout, memory: Memory, type_object: usize) -> usize {
         return layout.type_object;
     }
     let keys = memory.word(type_object + layout.ht_cached_keys);
-    let keys_size = if keys == 0 { 0 } else { dicts::keys_size(layout, memory, keys) };
+    let keys_size = if keys == 0 {
+        0
+    } else {
+        dicts::keys_size(layout, memory, keys)
+    };
     layout.heap_type_object + keys_size
 }
 
 fn int_digits(layout: &Layout, memory: Memory, int: usize) -> usize {
     let size = layout.size_field(memory, int);
-    if layout.minor <= 11 { size.unsigned_abs() } else { (size as usize >> 3).max(1) }
+    match layout.minor {
+        ..=10 => size.unsigned_abs(),
+        11 => size.unsigned_abs().max(1),
+        _ => (size as usize >> 3).max(1),
+    }
 }
 
 fn str_size(layout: &Layout, memory: Memory, text: usize) -> usize {
@@ -199,7 +223,11 @@ fn str_size(layout: &Layout, memory: Memory, text: usize) -> usize {
     if is_compact && is_ascii {
         return layout.ascii + len + 1;
     }
-    let data = if is_compact { 0 } else { memory.word(text + layout.compact) };
+    let data = if is_compact {
+        0
+    } else {
+        memory.word(text + layout.compact)
+    };
     let characters = match (is_compact, data) {
         (true, _) => layout.compact + (len + 1) * width,
         (false, 0) => layout.compact + 8,
@@ -208,13 +236,22 @@ fn str_size(layout: &Layout, memory: Memory, text: usize) -> usize {
     // The length of the UTF-8 form and then its address; it may be the characters themselves.
     let utf8 = memory.word(text + layout.ascii + 8);
     let own_utf8 = utf8 != 0 && utf8 != data && !(is_compact && is_ascii);
-    characters + if own_utf8 { memory.word(text + layout.ascii) + 1 } else { 0 }
+    characters
+        + if own_utf8 {
+            memory.word(text + layout.ascii) + 1
+        } else {
+            0
+        }
 }
 
 /// Locals and stack of a frame object's frame.
 fn frame_slots(layout: &Layout, memory: Memory, frame_object: usize) -> usize {
     if layout.minor >= 11 {
-        return code_slots(layout, memory, memory.word(frame_object + layout.header + 8));
+        return code_slots(
+            layout,
+            memory,
+            memory.word(frame_object + layout.header + 8),
+        );
     }
     let code = memory.word(frame_object + 32);
     let cells = |at: usize| match memory.word(code + at) {

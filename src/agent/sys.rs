@@ -62,14 +62,25 @@ unsafe fn call(number: usize, args: [usize; 6]) -> Result<usize> {
             options(nostack),
         );
     }
-    if (-4095..0).contains(&value) { Err(Errno(-value as u32)) } else { Ok(value as usize) }
+    if (-4095..0).contains(&value) {
+        Err(Errno(-value as u32))
+    } else {
+        Ok(value as usize)
+    }
 }
 
 /// Fresh zeroed memory, not backed before it is touched.
 pub(crate) fn map(len: usize) -> Result<*mut u8> {
     const READ_WRITE: usize = 3;
     const PRIVATE_ANONYMOUS_NORESERVE: usize = 0x4022;
-    let args = [0, len, READ_WRITE, PRIVATE_ANONYMOUS_NORESERVE, usize::MAX, 0];
+    let args = [
+        0,
+        len,
+        READ_WRITE,
+        PRIVATE_ANONYMOUS_NORESERVE,
+        usize::MAX,
+        0,
+    ];
     // SAFETY: a new mapping at an address of the kernel's choice touches nothing that exists.
     unsafe { call(nr::MMAP, args) }.map(|address| address as *mut u8)
 }
@@ -79,8 +90,13 @@ pub(crate) fn map_shared(len: usize) -> Result<*mut u8> {
     const READ_WRITE: usize = 3;
     const SHARED_ANONYMOUS: usize = 0x21;
     // SAFETY: as in `map`.
-    unsafe { call(nr::MMAP, [0, len, READ_WRITE, SHARED_ANONYMOUS, usize::MAX, 0]) }
-        .map(|address| address as *mut u8)
+    unsafe {
+        call(
+            nr::MMAP,
+            [0, len, READ_WRITE, SHARED_ANONYMOUS, usize::MAX, 0],
+        )
+    }
+    .map(|address| address as *mut u8)
 }
 
 /// Makes a mapping longer; it may move.
@@ -90,8 +106,13 @@ pub(crate) fn map_shared(len: usize) -> Result<*mut u8> {
 pub(crate) unsafe fn remap(address: *mut u8, old_len: usize, new_len: usize) -> Result<*mut u8> {
     const MAY_MOVE: usize = 1;
     // SAFETY: by this function's contract nothing else uses the mapping.
-    unsafe { call(nr::MREMAP, [address as usize, old_len, new_len, MAY_MOVE, 0, 0]) }
-        .map(|address| address as *mut u8)
+    unsafe {
+        call(
+            nr::MREMAP,
+            [address as usize, old_len, new_len, MAY_MOVE, 0, 0],
+        )
+    }
+    .map(|address| address as *mut u8)
 }
 
 /// Gives memory back.
@@ -109,7 +130,10 @@ pub(crate) fn now_us() -> u64 {
     const MONOTONIC: usize = 1;
     // SAFETY: the kernel writes one timespec into `time`.
     let _ = unsafe {
-        call(nr::CLOCK_GETTIME, [MONOTONIC, &raw mut time as usize, 0, 0, 0, 0])
+        call(
+            nr::CLOCK_GETTIME,
+            [MONOTONIC, &raw mut time as usize, 0, 0, 0, 0],
+        )
     };
     time[0] * 1_000_000 + time[1] / 1_000
 }
@@ -146,7 +170,14 @@ pub(crate) fn child_end(pid: u32) -> Result<Option<ChildEnd>> {
     const NO_HANG: usize = 1;
     const ALL_KINDS: usize = 0x4000_0000;
     let mut status = 0_u32;
-    let args = [pid as usize, &raw mut status as usize, NO_HANG | ALL_KINDS, 0, 0, 0];
+    let args = [
+        pid as usize,
+        &raw mut status as usize,
+        NO_HANG | ALL_KINDS,
+        0,
+        0,
+        0,
+    ];
     // SAFETY: the kernel writes one int into `status`.
     match unsafe { call(nr::WAIT4, args) } {
         Ok(0) => Ok(None),
@@ -186,7 +217,14 @@ pub(crate) fn send(socket: i32, packet: &[u8], may_wait: bool) -> Result<()> {
     const NO_SIGNAL: usize = 0x4000;
     let flags = NO_SIGNAL | if may_wait { 0 } else { DONT_WAIT };
     loop {
-        let args = [socket as usize, packet.as_ptr() as usize, packet.len(), flags, 0, 0];
+        let args = [
+            socket as usize,
+            packet.as_ptr() as usize,
+            packet.len(),
+            flags,
+            0,
+            0,
+        ];
         // SAFETY: the kernel reads `packet`.
         match unsafe { call(nr::SENDTO, args) } {
             Err(Errno::INTR) => {}
@@ -198,7 +236,14 @@ pub(crate) fn send(socket: i32, packet: &[u8], may_wait: bool) -> Result<()> {
 /// Takes one packet if there is one. `Ok(0)`: the other side is gone.
 pub(crate) fn receive(socket: i32, buffer: &mut [u8]) -> Result<usize> {
     const DONT_WAIT: usize = 0x40;
-    let args = [socket as usize, buffer.as_mut_ptr() as usize, buffer.len(), DONT_WAIT, 0, 0];
+    let args = [
+        socket as usize,
+        buffer.as_mut_ptr() as usize,
+        buffer.len(),
+        DONT_WAIT,
+        0,
+        0,
+    ];
     // SAFETY: the kernel writes into `buffer`.
     unsafe { call(nr::RECVFROM, args) }
 }
@@ -238,8 +283,8 @@ pub(crate) fn keep_only(keep: i32) -> i32 {
     const AT_CWD: usize = -100_isize as usize;
     // SAFETY: this is the copy, whose descriptors nobody else uses.
     unsafe {
-        let kept = call(nr::FCNTL, [keep as usize, DUP_CLOEXEC, 3, 0, 0, 0])
-            .map_or(keep, |fd| fd as i32);
+        let kept =
+            call(nr::FCNTL, [keep as usize, DUP_CLOEXEC, 3, 0, 0, 0]).map_or(keep, |fd| fd as i32);
         close_range(0, kept - 1);
         close_range(kept + 1, i32::MAX);
         let null = c"/dev/null".as_ptr() as usize;
@@ -274,7 +319,12 @@ pub(crate) fn reset_signals() {
     }
     let none = 0_u64;
     // SAFETY: the kernel reads one mask.
-    let _ = unsafe { call(nr::RT_SIGPROCMASK, [SET_MASK, &raw const none as usize, 0, 8, 0, 0]) };
+    let _ = unsafe {
+        call(
+            nr::RT_SIGPROCMASK,
+            [SET_MASK, &raw const none as usize, 0, 8, 0, 0],
+        )
+    };
 }
 
 /// Ends this process by SIGALRM after `time_us`; 0 calls it off.
@@ -332,8 +382,14 @@ pub(crate) fn read_words_carefully(address: usize, words: &mut [usize]) -> bool 
     let len = size_of_val(words);
     let own = [words.as_mut_ptr() as usize, len];
     let other = [address, len];
-    let args =
-        [pid() as usize, &raw const own as usize, 1, &raw const other as usize, 1, 0];
+    let args = [
+        pid() as usize,
+        &raw const own as usize,
+        1,
+        &raw const other as usize,
+        1,
+        0,
+    ];
     // SAFETY: the kernel writes at most `len` bytes into `words` and answers EFAULT for what is
     // not mapped.
     let n_read = unsafe { call(nr::PROCESS_VM_READV, args) };

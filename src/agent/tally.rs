@@ -77,7 +77,11 @@ impl<'a> Tally<'a> {
             heap: walk.heap,
             memory: walk.memory,
             types: TypeTable::new(&mut budget)?,
-            objects: if with_garbage { Some(ObjectSet::new(&mut budget)?) } else { None },
+            objects: if with_garbage {
+                Some(ObjectSet::new(&mut budget)?)
+            } else {
+                None
+            },
             budget,
             has_odd_addresses: false,
             n_seen: 0,
@@ -113,7 +117,12 @@ impl<'a> Tally<'a> {
     }
 
     #[inline(always)]
-    fn add_from_front(&mut self, object: usize, place: u64, is_frozen: bool) -> Result<(), NoMemory> {
+    fn add_from_front(
+        &mut self,
+        object: usize,
+        place: u64,
+        is_frozen: bool,
+    ) -> Result<(), NoMemory> {
         let entry = self.add(object, is_frozen)?;
         entry.first_seen = entry.first_seen.min(place);
         if entry.is_wanted {
@@ -219,7 +228,10 @@ impl<'a> Tally<'a> {
     }
 
     pub(crate) fn sum(&self, of: impl Fn(&TypeEntry) -> Count) -> Count {
-        let mut sum = Count { n_objects: 0, size_bytes: 0 };
+        let mut sum = Count {
+            n_objects: 0,
+            size_bytes: 0,
+        };
         for entry in self.types.entries() {
             let count = of(entry);
             sum.n_objects += count.n_objects;

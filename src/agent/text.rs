@@ -18,7 +18,11 @@ const LONGEST_PART: usize = 250;
 
 impl<const N: usize> TextBuffer<N> {
     pub(crate) fn new() -> Self {
-        Self { bytes: [0; N], len: 0, is_full: false }
+        Self {
+            bytes: [0; N],
+            len: 0,
+            is_full: false,
+        }
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -53,7 +57,9 @@ impl<const N: usize> TextBuffer<N> {
 
     /// The characters of a `str` that is part of a name.
     pub(crate) fn push_name(&mut self, text: Text<'_>) {
-        text.chars().take(LONGEST_PART).for_each(|character| self.push(character));
+        text.chars()
+            .take(LONGEST_PART)
+            .for_each(|character| self.push(character));
     }
 
     /// Bytes of a name that should be UTF-8 and may not be.

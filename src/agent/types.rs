@@ -37,7 +37,10 @@ pub(crate) struct TypeTable {
 
 impl TypeTable {
     pub(crate) fn new(budget: &mut Budget) -> Result<Self, NoMemory> {
-        Ok(Self { entries: Buffer::new(), slots: Buffer::zeroed(8192, budget)? })
+        Ok(Self {
+            entries: Buffer::new(),
+            slots: Buffer::zeroed(8192, budget)?,
+        })
     }
 
     pub(crate) fn entries(&self) -> &[TypeEntry] {
@@ -78,7 +81,10 @@ impl TypeTable {
         budget: &mut Budget,
         (size, is_wanted): (TypeSize, bool),
     ) -> Result<&mut TypeEntry, NoMemory> {
-        let none = Count { n_objects: 0, size_bytes: 0 };
+        let none = Count {
+            n_objects: 0,
+            size_bytes: 0,
+        };
         let entry = TypeEntry {
             address,
             size,
@@ -201,7 +207,11 @@ impl TypeName {
         if wanted == self.name() || wanted == self.qualname() {
             return true;
         }
-        let module = if self.module().is_empty() { "builtins" } else { self.module() };
+        let module = if self.module().is_empty() {
+            "builtins"
+        } else {
+            self.module()
+        };
         wanted
             .strip_prefix(module)
             .and_then(|rest| rest.strip_prefix('.'))

@@ -29,7 +29,14 @@ fn built_agent(sources: &Path) -> PathBuf {
     let mut cargo = Command::new(variable("CARGO"));
     cargo
         .arg("rustc")
-        .args(["--lib", "--release", "--features", "image", "--crate-type", "cdylib"])
+        .args([
+            "--lib",
+            "--release",
+            "--features",
+            "image",
+            "--crate-type",
+            "cdylib",
+        ])
         .arg("--manifest-path")
         .arg(sources.join("Cargo.toml"))
         .arg("--target-dir")
@@ -44,10 +51,17 @@ fn built_agent(sources: &Path) -> PathBuf {
         .env("CARGO_PROFILE_RELEASE_STRIP", "symbols")
         .env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     // What is meant for the outer build (sanitizers, coverage, clippy) is not meant for the image.
-    for name in ["RUSTFLAGS", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER", "RUSTC_WRAPPER"] {
+    for name in [
+        "RUSTFLAGS",
+        "CARGO_ENCODED_RUSTFLAGS",
+        "RUSTC_WORKSPACE_WRAPPER",
+        "RUSTC_WRAPPER",
+    ] {
         cargo.env_remove(name);
     }
-    let status = cargo.status().unwrap_or_else(|error| panic!("cannot run {cargo:?}: {error}"));
+    let status = cargo
+        .status()
+        .unwrap_or_else(|error| panic!("cannot run {cargo:?}: {error}"));
     assert!(status.success(), "building the agent failed: {cargo:?}");
     target_dir.join("x86_64-unknown-linux-gnu/release/libleakhunt_agent.so")
 }
