@@ -91,10 +91,15 @@ impl Start<'_> {
     }
 
     fn work_in_copy(&self, memory: Memory, socket: i32) -> ! {
-        exit_with(self.walk_lists(memory, &mut Outbox::Socket(socket)))
+        exit_with(self.walk_lists(memory, self.cross_check, &mut Outbox::Socket(socket)))
     }
 
-    fn walk_lists(&self, memory: Memory, outbox: &mut Outbox) -> Result<(), WalkError> {
+    fn walk_lists(
+        &self,
+        memory: Memory,
+        cross_check: bool,
+        outbox: &mut Outbox,
+    ) -> Result<(), WalkError> {
         let Some(lists) = &self.heap.lists else {
             return Err(WalkError::BrokenList);
         };
@@ -210,7 +215,7 @@ impl Start<'_> {
         self.progress.reset();
         let mut outbox = Outbox::Kept(crate::buffer::Buffer::new());
         let result = if self.heap.lists.is_some() {
-            self.walk_lists(inside.memory, &mut outbox)
+            self.walk_lists(inside.memory, false, &mut outbox)
         } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
             self.visit_in_target(inside.memory, &mut outbox)
         } else {

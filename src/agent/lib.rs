@@ -14,6 +14,8 @@
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
 
 #[cfg(feature = "runtime")]
+mod atexit_slot;
+#[cfg(feature = "runtime")]
 mod buffer;
 #[cfg(feature = "runtime")]
 mod capi;
