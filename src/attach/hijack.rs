@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use libc::user_regs_struct;
 
+use crate::maps::mapping_at;
 use crate::preflight::Target;
 use crate::region::{Plan, Region};
 use crate::signal_frame::{Saved, SignalFrame};
@@ -114,6 +115,21 @@ impl<'t> Hijack<'t> {
             (Ok(started), Ok(())) => Ok(started),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
         }
+    }
+
+    /// Whether the way back fits on what is left of the thread's stack. That of a main thread
+    /// grows.
+    pub(crate) fn has_room(&self) -> bool {
+        let stack = mapping_at(&self.target.mappings, self.saved.registers.rsp);
+        stack.is_none_or(|stack| {
+            stack.path == "[stack]" || stack.range.contains(&self.frame.address)
+        })
+    }
+
+    /// Whether the thread works for another leakhunt already, which may be dead: then it goes back
+    /// alone soon.
+    pub(crate) fn is_borrowed(&self) -> bool {
+        self.saved.signal_mask == AWAY_MASK
     }
 
     /// Lets the thread go as it is: nothing was done yet.
@@ -265,8 +281,11 @@ impl<'t> Hijack<'t> {
             return Ok(false);
         }
         if let Some(region) = self.region {
-            let is_back = region.context + stub::IS_BACK;
-            self.target.memory.write(is_back, &1_u32.to_le_bytes())?;
+            // Should we be killed between here and the end, the thread waits no more and goes back
+            // at once, long before the new thread unmaps anything.
+            let memory = &self.target.memory;
+            memory.write(region.context + stub::PATIENCE, &[0; 16])?;
+            memory.write(region.context + stub::IS_BACK, &1_u32.to_le_bytes())?;
         }
         // The general registers come last: until then the thread would go back by its frame.
         self.tracee.set_signal_mask(self.saved.signal_mask)?;
@@ -280,7 +299,7 @@ impl<'t> Hijack<'t> {
             && let Some(region) = self.region
         {
             // It need not wait for us. Where the write fails it waits for some seconds.
-            let patience = region.context + stub::PATIENCE_AT;
+            let patience = region.context + stub::PATIENCE;
             let _ = self.target.memory.write(patience, &[0; 16]);
         }
         self.tracee.detach(0);
@@ -453,6 +472,17 @@ const FAULTS: [i32; 5] = [
     libc::SIGILL,
     libc::SIGFPE,
 ];
+
+/// Blocks all signals but [`FAULTS`], and those that cannot be blocked.
+const AWAY_MASK: u64 = {
+    let mut open = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1);
+    let mut i = 0;
+    while i < FAULTS.len() {
+        open |= 1 << (FAULTS[i] - 1);
+        i += 1;
+    }
+    !open
+};
 
 /// What a failed call on a thread means: the process ended or became another program.
 pub(crate) fn gone(target: &Target, _error: io::Error) -> AttachError {

@@ -1,5 +1,7 @@
 //! Gets into a live CPython process and gives a channel to the agent there.
 
+mod bpf;
+mod cgroup;
 mod channel;
 mod discover;
 mod elf;

@@ -143,6 +143,14 @@ impl Search<'_> {
             }
         };
         let hijack = Hijack::new(self.target, tracee, registers)?;
+        if hijack.is_borrowed() {
+            hijack.abandon();
+            return Ok(Try::NotSafe("works for another leakhunt".into()));
+        }
+        if !hijack.has_room() {
+            hijack.abandon();
+            return Ok(Try::NotSafe("has too little stack left".into()));
+        }
         if self.target.status.seccomp == 2
             && let Err(error) = seccomp::check(pid, hijack.tracee(), self.force)
         {
