@@ -121,7 +121,7 @@ impl Start<'_> {
             let counted = Counted {
                 walk_us,
                 bare_walk_us,
-                cross_check: self.cross_check,
+                cross_check,
             };
             self.finish(&walk, tally, &counted, outbox)
         })
