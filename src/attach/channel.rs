@@ -36,7 +36,7 @@ pub enum ChannelError {
         pid: u32,
     },
     /// The agent sent what is no packet.
-    #[error("process {pid} sent an unreadable packet: {source}")]
+    #[error("process {pid} sent an unreadable packet")]
     BadPacket {
         /// Which one.
         pid: u32,
@@ -44,7 +44,7 @@ pub enum ChannelError {
         source: DecodeError,
     },
     /// The socket failed.
-    #[error("cannot talk to the agent in process {pid}: {source}")]
+    #[error("cannot talk to the agent in process {pid}")]
     Io {
         /// In which process.
         pid: u32,

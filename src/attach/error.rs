@@ -67,7 +67,7 @@ pub enum AttachError {
     #[error("process {pid} has capabilities that you have not ({missing:#x})")]
     MoreCapabilities { pid: u32, missing: u64 },
     /// By something else: a security module, a user namespace, a seccomp filter on leakhunt itself.
-    #[error("the kernel refuses to trace process {pid} (security context {context}): {source}")]
+    #[error("the kernel refuses to trace process {pid} (security context {context})")]
     Refused {
         pid: u32,
         context: String,
@@ -77,7 +77,7 @@ pub enum AttachError {
     #[error("process {pid} has no free file descriptor")]
     NoFreeDescriptor { pid: u32 },
     /// A system call or a function of libc failed in it.
-    #[error("{call} failed in process {pid}{}: {source}", by_seccomp(*.has_seccomp))]
+    #[error("{call} failed in process {pid}{}", by_seccomp(*.has_seccomp))]
     CallFailed {
         pid: u32,
         call: &'static str,
@@ -85,7 +85,7 @@ pub enum AttachError {
         source: io::Error,
     },
     /// Code could not be written.
-    #[error("cannot write the agent into process {pid}: {source}")]
+    #[error("cannot write the agent into process {pid}")]
     CannotWrite { pid: u32, source: io::Error },
     /// Its seccomp filter would kill it.
     #[error("the seccomp filter of process {pid} would kill it on {syscall}")]
@@ -97,7 +97,7 @@ pub enum AttachError {
     #[error("process {pid} is in strict seccomp mode")]
     SeccompStrict { pid: u32 },
     /// It has a filter and we may not look at it.
-    #[error("process {pid} has a seccomp filter that may kill it, and it cannot be read: {source}")]
+    #[error("process {pid} has a seccomp filter that may kill it, and it cannot be read")]
     SeccompUnreadable { pid: u32, source: io::Error },
     /// All threads are busy where it is not safe.
     #[error("no thread of process {pid} reached a safe point in {waited:.1?} (last: {last})")]
@@ -136,13 +136,13 @@ pub enum AttachError {
     #[error("this kernel lacks {call}")]
     OldKernel { call: &'static str },
     /// The channel's other end is not to be had.
-    #[error("cannot take the channel of process {pid}: {source}")]
+    #[error("cannot take the channel of process {pid}")]
     NoChannel { pid: u32, source: io::Error },
     /// `/proc` does not tell what is needed.
-    #[error("cannot read {path}: {source}")]
+    #[error("cannot read {path}")]
     CannotRead { path: String, source: io::Error },
     /// A failure on our own side.
-    #[error("cannot {doing}: {source}")]
+    #[error("cannot {doing}")]
     Own {
         doing: &'static str,
         source: io::Error,
