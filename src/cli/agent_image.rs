@@ -1,12 +1,13 @@
-//! The agent that this command line carries.
+//! The agent, as it was built with this program.
 
-use anyhow::bail;
+use anyhow::Context;
 use leakhunt_attach::AgentImage;
 
-/// The agent, ready to be mapped.
+/// The agent's image.
 ///
 /// # Errors
-/// When this build carries none.
+/// When this program was built without one.
 pub(crate) fn agent_image() -> anyhow::Result<AgentImage> {
-    bail!("this build of leakhunt carries no agent")
+    AgentImage::parse(include_bytes!(env!("LEAKHUNT_AGENT_IMAGE")))
+        .context("the agent built into this program cannot be used")
 }

@@ -1,0 +1,56 @@
+//! What is known of the interpreter's heap once the agent has been in it.
+
+use leakhunt_wire::Capi;
+
+use crate::capi::CApi;
+use crate::layout::Layout;
+use crate::lists::Lists;
+use crate::memory::Memory;
+
+/// The interpreter's heap: where to find things in it.
+pub(crate) struct Heap {
+    pub(crate) capi: CApi,
+    pub(crate) layout: Layout,
+    /// `None` on free-threaded builds, and where they could not be found.
+    pub(crate) lists: Option<Lists>,
+    /// Address of `gcstate->collecting`; 0 where it is not known.
+    collecting: usize,
+    pub(crate) list_type: usize,
+    pub(crate) dict_type: usize,
+}
+
+impl Heap {
+    /// Looks round. `None` for a version of Python that is not known.
+    ///
+    /// # Safety
+    /// The caller holds the GIL.
+    pub(crate) unsafe fn find(capi: &CApi, memory: Memory) -> Option<Self> {
+        // SAFETY: the caller is in the interpreter, which therefore is initialised.
+        let interpreter = unsafe { capi.main_interpreter() };
+        let layout = Layout::of(capi, memory, interpreter)?;
+        let lists = if layout.is_free_threaded {
+            None
+        } else {
+            // SAFETY: the caller holds the GIL, and this build has one.
+            unsafe { Lists::find(capi, memory, interpreter) }
+        };
+        let collecting = match (layout.collecting, lists) {
+            (0, Some(lists)) => lists.collecting_flag(layout.minor),
+            (address, _) => address,
+        };
+        Some(Self {
+            capi: *capi,
+            layout,
+            lists,
+            collecting,
+            list_type: capi.address(Capi::PyList_Type),
+            dict_type: capi.address(Capi::PyDict_Type),
+        })
+    }
+
+    /// Whether a collection is under way, in whose midst a finalizer let the GIL go: some objects
+    /// are then in none of the lists.
+    pub(crate) fn is_collecting(&self, memory: Memory) -> bool {
+        self.collecting != 0 && memory.half(self.collecting) == 1
+    }
+}

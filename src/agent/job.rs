@@ -1,0 +1,211 @@
+//! One walk for a request: where it happens, and what becomes of it.
+
+use leakhunt_wire::{Capi, CensusRequest, DumpRequest, Ended, Place};
+
+use crate::census::Counted;
+use crate::copy::{self, code};
+use crate::heap::Heap;
+use crate::interpreter::Inside;
+use crate::memory::Memory;
+use crate::outbox::Outbox;
+use crate::progress::Progress;
+use crate::sys;
+use crate::tally::{Tally, Walk, WalkError};
+use crate::visits;
+
+/// What a walk is for.
+#[derive(Clone, Copy)]
+pub(crate) enum Job<'r> {
+    Census(&'r CensusRequest),
+    Dump(&'r DumpRequest<'r>),
+}
+
+/// A walk that starts now.
+pub(crate) struct Start<'a> {
+    pub(crate) job: Job<'a>,
+    pub(crate) heap: &'a Heap,
+    pub(crate) progress: &'a Progress,
+    pub(crate) socket: i32,
+    pub(crate) skipped_type: usize,
+    pub(crate) cross_check: bool,
+    pub(crate) is_during_collection: bool,
+}
+
+/// What was started.
+pub(crate) enum Started {
+    /// A copy works; it is to be waited for.
+    Copy { pid: u32, clone_us: u64 },
+    /// The walk is done, in place; its packets are to be sent.
+    Target {
+        outbox: Outbox,
+        result: Result<(), WalkError>,
+    },
+    /// Neither was possible.
+    Refused { ended: Ended, clone_errno: u32 },
+}
+
+impl Start<'_> {
+    pub(crate) fn time_limit_us(&self) -> u64 {
+        let time_limit_ms = match self.job {
+            Job::Census(request) => request.time_limit_ms,
+            Job::Dump(request) => request.time_limit_ms,
+        };
+        u64::from(time_limit_ms) * 1000
+    }
+
+    pub(crate) fn walk(&self, memory: Memory) -> Walk<'_> {
+        Walk {
+            heap: self.heap,
+            memory,
+            progress: self.progress,
+            skipped_type: self.skipped_type,
+            is_during_collection: self.is_during_collection,
+        }
+    }
+
+    /// Starts the walk in a copy.
+    pub(crate) fn in_copy(&self, inside: &Inside<'_>) -> Started {
+        self.progress.reset();
+        if self.heap.lists.is_none() {
+            return visits::start_copy(self, inside);
+        }
+        let parent = sys::pid();
+        let start = sys::now_us();
+        // SAFETY: the copy runs `work_in_copy`, which does not return.
+        match unsafe { sys::clone_process() } {
+            Ok(0) => {
+                let socket = copy::settle(self.socket, parent, self.time_limit_us());
+                self.work_in_copy(inside.memory, socket)
+            }
+            Ok(pid) => Started::Copy {
+                pid,
+                clone_us: sys::now_us() - start,
+            },
+            Err(errno) => Started::Refused {
+                ended: Ended::Refused,
+                clone_errno: errno.0,
+            },
+        }
+    }
+
+    fn work_in_copy(&self, memory: Memory, socket: i32) -> ! {
+        exit_with(self.walk_lists(memory, self.cross_check, &mut Outbox::Socket(socket)))
+    }
+
+    fn walk_lists(
+        &self,
+        memory: Memory,
+        cross_check: bool,
+        outbox: &mut Outbox,
+    ) -> Result<(), WalkError> {
+        let Some(lists) = &self.heap.lists else {
+            return Err(WalkError::BrokenList);
+        };
+        let walk = self.walk(memory);
+        let mut bare_walk_us = 0;
+        if let Job::Census(CensusRequest {
+            time_bare_walk: true,
+            ..
+        }) = self.job
+        {
+            let start = sys::now_us();
+            lists.bare_walk(memory);
+            bare_walk_us = sys::now_us() - start;
+        }
+        let start = sys::now_us();
+        self.with_tally(&walk, |mut tally| {
+            tally.add_lists(lists)?;
+            let walk_us = sys::now_us() - start;
+            let counted = Counted {
+                walk_us,
+                bare_walk_us,
+                cross_check,
+            };
+            self.finish(&walk, tally, &counted, outbox)
+        })
+    }
+
+    /// Makes what the job counts, and hands it on.
+    pub(crate) fn with_tally(
+        &self,
+        walk: &Walk<'_>,
+        then: impl FnOnce(Tally<'_>) -> Result<(), WalkError>,
+    ) -> Result<(), WalkError> {
+        match self.job {
+            Job::Census(request) => then(walk.census_tally(request)?),
+            Job::Dump(request) => then(walk.dump_tally(&|name| name.matches(request.type_name))?),
+        }
+    }
+
+    pub(crate) fn finish(
+        &self,
+        walk: &Walk<'_>,
+        tally: Tally<'_>,
+        counted: &Counted,
+        outbox: &mut Outbox,
+    ) -> Result<(), WalkError> {
+        match self.job {
+            Job::Census(_) => walk.finish_census(tally, counted, outbox),
+            Job::Dump(request) => walk.finish_dump(tally, request, outbox),
+        }
+    }
+
+    /// Walks in the target itself; its interpreter waits.
+    pub(crate) fn in_target(&self, inside: &Inside<'_>) -> Started {
+        self.progress.reset();
+        let mut outbox = Outbox::Kept(crate::buffer::Buffer::new());
+        let result = if self.heap.lists.is_some() {
+            self.walk_lists(inside.memory, false, &mut outbox)
+        } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
+            self.visit_in_target(inside.memory, &mut outbox)
+        } else {
+            return Started::Refused {
+                ended: Ended::Unsupported,
+                clone_errno: 0,
+            };
+        };
+        Started::Target { outbox, result }
+    }
+
+    fn visit_in_target(&self, memory: Memory, outbox: &mut Outbox) -> Result<(), WalkError> {
+        let walk = self.walk(memory);
+        let start = sys::now_us();
+        self.with_tally(&walk, |mut tally| {
+            tally.add_visits()?;
+            // The world goes on after the visits: what needs it to stand still is left out.
+            drop(tally.take_objects());
+            let walk_us = sys::now_us() - start;
+            let counted = Counted {
+                walk_us,
+                bare_walk_us: 0,
+                cross_check: false,
+            };
+            self.finish(&walk, tally, &counted, outbox)
+        })
+    }
+
+    /// How many objects make a walk in place worthwhile; 0 when it never is.
+    pub(crate) fn wants_target(&self, memory: Memory) -> bool {
+        let Job::Census(request) = self.job else {
+            return false;
+        };
+        match (request.place, &self.heap.lists) {
+            (Place::Target, _) => true,
+            (Place::Copy, _) | (Place::Auto, None) => false,
+            (Place::Auto, Some(lists)) => {
+                request.in_place_max_objects > 0
+                    && lists.hold_no_more_than(memory, request.in_place_max_objects)
+            }
+        }
+    }
+}
+
+/// Ends a copy.
+pub(crate) fn exit_with(result: Result<(), WalkError>) -> ! {
+    sys::exit_process(match result {
+        Ok(()) => 0,
+        Err(WalkError::NoMemory) => code::NO_MEMORY,
+        Err(WalkError::BrokenList) => code::BROKEN_LIST,
+        Err(WalkError::NotSent) => code::NOT_SENT,
+    })
+}

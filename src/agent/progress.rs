@@ -1,0 +1,75 @@
+//! What a copy of the target leaves behind for the agent when it crashes: one shared page.
+
+use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+use crate::sys;
+
+/// The shared page.
+#[repr(C)]
+pub(crate) struct Progress {
+    /// The type whose code runs at the moment; 0 when none does.
+    current_type: AtomicUsize,
+    /// How many objects a dump is about.
+    n_matching: AtomicU64,
+    /// The object of a dump that is worked on, by its place in the dump.
+    current_object: AtomicUsize,
+}
+
+/// Owns the page.
+pub(crate) struct SharedProgress(*mut Progress);
+
+const LEN: usize = 4096;
+
+impl SharedProgress {
+    pub(crate) fn new() -> Option<Self> {
+        sys::map_shared(LEN).ok().map(|page| Self(page.cast()))
+    }
+}
+
+impl core::ops::Deref for SharedProgress {
+    type Target = Progress;
+    fn deref(&self) -> &Progress {
+        // SAFETY: the page is mapped for as long as `self` lives; zeroed atomics are valid.
+        unsafe { &*self.0 }
+    }
+}
+
+impl Drop for SharedProgress {
+    fn drop(&mut self) {
+        // SAFETY: the page is this value's, and no borrow of it is left.
+        unsafe { sys::unmap(self.0.cast(), LEN) };
+    }
+}
+
+impl Progress {
+    pub(crate) fn reset(&self) {
+        self.current_type.store(0, Relaxed);
+        self.n_matching.store(0, Relaxed);
+        self.current_object.store(0, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn enter_type(&self, type_object: usize) {
+        self.current_type.store(type_object, Relaxed);
+    }
+
+    pub(crate) fn current_type(&self) -> usize {
+        self.current_type.load(Relaxed)
+    }
+
+    pub(crate) fn set_matching(&self, n_matching: usize) {
+        self.n_matching.store(n_matching as u64, Relaxed);
+    }
+
+    pub(crate) fn n_matching(&self) -> u64 {
+        self.n_matching.load(Relaxed)
+    }
+
+    pub(crate) fn enter_object(&self, index: usize) {
+        self.current_object.store(index, Relaxed);
+    }
+
+    pub(crate) fn current_object(&self) -> usize {
+        self.current_object.load(Relaxed)
+    }
+}
