@@ -116,6 +116,9 @@ impl Follow<'_> {
             if self.args.count.is_some_and(|count| n_looks >= count) {
                 return Ok(());
             }
+            if n_looks <= 1 {
+                due = Instant::now();
+            }
             due = next_due(due, self.args.interval);
             match &mut session {
                 Some(session) => session.wait(due).map_err(|error| self.missed(error))?,
