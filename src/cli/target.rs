@@ -3,7 +3,7 @@
 use leakhunt_attach::{Candidate, candidates};
 
 use crate::args::TargetArgs;
-use crate::failure::{Exit, Failure};
+use crate::failure::{Exit, Failure, exit_of, is_closed_pipe};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
 use crate::render::ps;
@@ -43,11 +43,11 @@ impl Target {
         Ok(Self { pid, child: None })
     }
 
-    /// How leakhunt ends: for a target that it started, when that has ended, with its exit code;
-    /// unless that is 0 and leakhunt itself failed.
+    /// How leakhunt ends: with `result`; for a target that it started, when that has ended, with its
+    /// exit code, unless that is 0 and leakhunt itself failed.
     ///
     /// # Errors
-    /// That of `result`.
+    /// That of `result`, unless leakhunt started the target: then it was told of before the wait.
     pub(crate) fn conclude(
         self,
         result: anyhow::Result<Exit>,
@@ -57,17 +57,22 @@ impl Target {
         let Some(mut child) = self.child else {
             return result;
         };
-        if let Err(error) = &result
-            && !crate::failure::is_closed_pipe(error)
-            && crate::failure::exit_of(error) != Exit::TargetGone
-        {
-            output.warn(format_args!("{error:#}; process {} goes on", self.pid));
-        }
-        match (child.exit_code(interrupts, output), &result) {
-            (Exit::OfTarget(0), Err(_)) => result,
-            (Exit::OfTarget(0), Ok(own)) if *own != Exit::TargetGone => Ok(*own),
-            (exit, _) => Ok(exit),
-        }
+        let own = match result {
+            Ok(exit) => exit,
+            Err(error) if is_closed_pipe(&error) => Exit::Done,
+            Err(error) if exit_of(&error) == Exit::TargetGone => {
+                output.note(format_args!("{error:#}"));
+                Exit::Done
+            }
+            Err(error) => {
+                output.error(&error);
+                exit_of(&error)
+            }
+        };
+        Ok(match child.exit_code(interrupts, output) {
+            Exit::OfTarget(0) => own,
+            exit => exit,
+        })
     }
 }
 

@@ -9,7 +9,7 @@ pub(crate) fn bytes(bytes: u64) -> String {
     let options = FormatSizeOptions::from(DECIMAL)
         .decimal_places(1)
         .decimal_zeroes(0);
-    format_size(bytes, options)
+    format_size(bytes, options).replace(".0 ", " ")
 }
 
 /// `+12.4 MB`, `-3 kB`, and nothing for 0.
@@ -22,7 +22,7 @@ pub(crate) fn limit(bytes: u64) -> String {
     let options = FormatSizeOptions::from(humansize::BINARY)
         .decimal_places(1)
         .decimal_zeroes(0);
-    format_size(bytes, options)
+    format_size(bytes, options).replace(".0 ", " ")
 }
 
 /// `12,310`.
@@ -61,7 +61,7 @@ pub(crate) fn per_minute(rate: f64) -> String {
         1e3.. => (size / 1e3, " k"),
         _ => (size, ""),
     };
-    if value < 10.0 && value.fract() != 0.0 {
+    if value < 9.95 && (value * 10.0).round() % 10.0 != 0.0 {
         format!("{sign}{value:.1}{unit}/min")
     } else {
         format!("{sign}{value:.0}{unit}/min")
@@ -73,7 +73,7 @@ pub(crate) fn duration(duration: Duration) -> String {
     let us = duration.as_micros();
     let seconds = duration.as_secs();
     let short = |value: f64, unit: &str| {
-        if value < 10.0 && (value * 10.0).round() % 10.0 != 0.0 {
+        if value < 9.95 && (value * 10.0).round() % 10.0 != 0.0 {
             format!("{value:.1} {unit}")
         } else {
             format!("{value:.0} {unit}")
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn bytes_are_short() {
-        let shown = [0, 999, 1_000, 12_400_000, 2_000_000_000].map(bytes);
+        let shown = [0, 999, 1_000, 12_400_000, 2_000_001_000].map(bytes);
         assert_eq!(shown, ["0 B", "999 B", "1 kB", "12.4 MB", "2 GB"]);
         assert_eq!(limit(2 << 30), "2 GiB");
         assert_eq!([1_500, -64, 0].map(bytes_delta), ["+1.5 kB", "-64 B", ""]);
@@ -128,7 +128,17 @@ mod tests {
 
     #[test]
     fn rates_are_short() {
-        let shown = [0.0, 2.0, 0.25, 60.0, 3_100.0, -12_000.0, 4e6, f64::INFINITY].map(per_minute);
+        let shown = [
+            0.0,
+            2.0,
+            0.25,
+            59.99,
+            3_100.0,
+            -12_000.0,
+            4e6,
+            f64::INFINITY,
+        ]
+        .map(per_minute);
         assert_eq!(
             shown,
             [

@@ -162,6 +162,7 @@ fn attach(candidate: &Candidate) -> String {
     let reason = obstacle.to_string();
     let process = format!("process {} ", candidate.pid);
     let short = reason.strip_prefix(&process).unwrap_or(&reason);
+    let short = short.strip_prefix("is ").unwrap_or(short);
     cut_end(&format!("no: {}", escape_controls(short)), REASON_LEN).into_owned()
 }
 

@@ -53,11 +53,11 @@ impl<L: Link> Session<L> {
     pub(crate) fn census(&mut self, request: &CensusRequest) -> Result<Sighting, SessionError> {
         self.send(&Request::Census(*request))?;
         let mut rows = Rows::default();
-        let mut patience =
-            Patience::new(limit(self.timeout, request)).say_after_a_second("the look waits for it");
-        patience.has_started();
+        let patience = Patience::with_look(limit(self.timeout, request));
         let end = self.pump(patience, |reply, patience| {
-            patience.has_gil();
+            if !matches!(reply, Reply::Attempt(_)) {
+                patience.is_answered();
+            }
             match reply {
                 Reply::Attempt(_) => rows = Rows::default(),
                 Reply::Type(row) if !rows.is_whole => rows.builder.add_type(sighting(&row))?,

@@ -44,13 +44,13 @@ impl<L: Link> Session<L> {
         mut on: impl FnMut(DumpEvent<'_>) -> Result<(), E>,
     ) -> Result<DumpEnd, E> {
         self.send(&Request::Dump(*request))?;
-        let mut patience =
-            Patience::new(2 * Duration::from_millis(request.time_limit_ms.into()) + self.timeout)
-                .say_after_a_second("the look waits for it");
-        patience.has_started();
+        let limit = 2 * Duration::from_millis(request.time_limit_ms.into()) + self.timeout;
+        let patience = Patience::with_look(limit);
         // An error of `on` ends the pump too, but is none of its own.
         let end = self.pump(patience, |reply, patience| {
-            patience.has_gil();
+            if !matches!(reply, Reply::Attempt(_)) {
+                patience.is_answered();
+            }
             let event = match reply {
                 Reply::Attempt(_) => DumpEvent::Attempt,
                 Reply::Object(object) => DumpEvent::Object(object),

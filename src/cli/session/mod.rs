@@ -68,13 +68,11 @@ impl<L: Link> Session<L> {
             last_sent: Instant::now(),
             is_over: false,
         };
-        let patience = Patience::new(timeout)
-            .give_up_at(Urgency::Finish)
-            .say_after_a_second("waiting (Ctrl-C detaches safely)");
+        let patience = Patience::with_greeting(timeout);
         let (python, free_threaded, gil_wait_us) =
             session.pump(patience, |reply, patience| match reply {
                 Reply::Hello => {
-                    patience.has_started();
+                    patience.agent_runs();
                     Ok(None)
                 }
                 Reply::Ready(ready) => Ok(Some((

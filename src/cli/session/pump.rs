@@ -8,6 +8,22 @@ use super::{Link, SLICE, Session, SessionError, farewell_error};
 use crate::interrupt::Urgency;
 use crate::render::numbers::duration;
 
+/// How long an answer that has not begun may take after the first Ctrl-C.
+const LAST_WAIT: Duration = Duration::from_secs(2);
+
+/// What an answer that is late waits for.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Phase {
+    /// The agent's thread: nothing was heard of it yet.
+    Agent,
+    /// The interpreter.
+    Interpreter,
+    /// The interpreter or the walk, which cannot be told apart from here.
+    Look,
+    /// Nothing: it comes.
+    Answering,
+}
+
 /// How long to wait for what.
 #[derive(Debug)]
 pub(super) struct Patience {
@@ -15,46 +31,50 @@ pub(super) struct Patience {
     /// The time for everything together.
     limit: Duration,
     urgency: Urgency,
-    /// What to add to the notice that the GIL is held; `None` once it was said.
-    notice: Option<&'static str>,
-    is_waiting_for_gil: bool,
-    /// Whether the thread of the agent runs, so that what it waits for is the interpreter.
-    is_agent_running: bool,
+    phase: Phase,
+    has_told: bool,
+    interrupted_since: Option<Instant>,
 }
 
 impl Patience {
-    /// Waits for so long in all.
-    pub(super) fn new(limit: Duration) -> Self {
+    /// Waits for so long in all for the agent to get into the interpreter; not after a Ctrl-C.
+    pub(super) fn with_greeting(limit: Duration) -> Self {
         Self {
             since: Instant::now(),
             limit,
-            urgency: Urgency::AtOnce,
-            notice: None,
-            is_waiting_for_gil: true,
-            is_agent_running: false,
+            urgency: Urgency::Finish,
+            phase: Phase::Agent,
+            has_told: false,
+            interrupted_since: None,
         }
     }
 
-    /// Gives up when the end is asked for so urgently.
-    pub(super) fn give_up_at(mut self, urgency: Urgency) -> Self {
-        self.urgency = urgency;
-        self
-    }
-
-    /// Tells the user when the interpreter is not to be had for a second.
-    pub(super) fn say_after_a_second(mut self, addition: &'static str) -> Self {
-        self.notice = Some(addition);
-        self
+    /// Waits for so long in all for the answer to a request; not after a second Ctrl-C.
+    pub(super) fn with_look(limit: Duration) -> Self {
+        Self {
+            urgency: Urgency::AtOnce,
+            phase: Phase::Look,
+            ..Self::with_greeting(limit)
+        }
     }
 
     /// The agent runs: what it waits for from now on is the interpreter.
-    pub(super) fn has_started(&mut self) {
-        self.is_agent_running = true;
+    pub(super) fn agent_runs(&mut self) {
+        self.phase = Phase::Interpreter;
     }
 
-    /// The agent has the interpreter.
-    pub(super) fn has_gil(&mut self) {
-        self.is_waiting_for_gil = false;
+    /// The answer has begun.
+    pub(super) fn is_answered(&mut self) {
+        self.phase = Phase::Answering;
+    }
+
+    /// Whether Ctrl-C ends the wait. The first lets a look finish, if it comes soon.
+    fn is_over(&mut self, urgency: Urgency) -> bool {
+        if urgency < Urgency::Finish {
+            return false;
+        }
+        let since = *self.interrupted_since.get_or_insert_with(Instant::now);
+        urgency >= self.urgency || self.phase == Phase::Look && since.elapsed() > LAST_WAIT
     }
 }
 
@@ -66,22 +86,16 @@ impl<L: Link> Session<L> {
         mut on: impl FnMut(Reply<'_>, &mut Patience) -> Result<Option<T>, SessionError>,
     ) -> Result<T, SessionError> {
         loop {
-            let waited = patience.since.elapsed();
-            let urgency = self.interrupts.urgency();
-            // An answer that has not begun is not worth finishing.
-            let is_stuck = patience.is_waiting_for_gil && waited > Duration::from_secs(1);
-            if urgency >= patience.urgency || urgency >= Urgency::Finish && is_stuck {
+            if patience.is_over(self.interrupts.urgency()) {
                 return Err(SessionError::Interrupted);
             }
+            let waited = patience.since.elapsed();
             let left = patience.limit.saturating_sub(waited);
             if left.is_zero() {
-                return Err(
-                    if patience.is_agent_running && patience.is_waiting_for_gil {
-                        SessionError::GilHeld(waited)
-                    } else {
-                        SessionError::Silent(waited)
-                    },
-                );
+                return Err(match patience.phase {
+                    Phase::Interpreter => SessionError::GilHeld(waited),
+                    _ => SessionError::Silent(waited),
+                });
             }
             let answer = match self.link.receive(left.min(SLICE)) {
                 Ok(Some(Reply::Goodbye(reason))) => {
@@ -91,7 +105,7 @@ impl<L: Link> Session<L> {
                 Ok(Some(Reply::Pong)) => Ok(None),
                 Ok(Some(reply)) => on(reply, &mut patience),
                 Ok(None) => {
-                    self.say_that_the_gil_is_held(&mut patience);
+                    self.tell_of_delay(&mut patience);
                     Ok(None)
                 }
                 Err(error) => Err(error.into()),
@@ -104,19 +118,23 @@ impl<L: Link> Session<L> {
         }
     }
 
-    fn say_that_the_gil_is_held(&self, patience: &mut Patience) {
+    /// Tells once, when it takes long, what it is that takes so long.
+    fn tell_of_delay(&self, patience: &mut Patience) {
         let waited = patience.since.elapsed();
-        if waited < Duration::from_secs(1)
-            || !patience.is_agent_running
-            || !patience.is_waiting_for_gil
-        {
+        let (after, what) = match patience.phase {
+            Phase::Interpreter => (1, "the target has been in native code holding the GIL for"),
+            Phase::Look => (
+                5,
+                "the heap is large or native code holds the GIL: looking for",
+            ),
+            Phase::Agent | Phase::Answering => return,
+        };
+        if waited < Duration::from_secs(after) || std::mem::replace(&mut patience.has_told, true) {
             return;
         }
-        if let Some(addition) = patience.notice.take() {
-            self.output.note(format_args!(
-                "the target has been in native code holding the GIL for {}; {addition}",
-                duration(waited)
-            ));
-        }
+        self.output.note(format_args!(
+            "{what} {}; waiting (Ctrl-C detaches safely)",
+            duration(waited)
+        ));
     }
 }

@@ -83,7 +83,7 @@ impl NearNames {
                 escape_controls(last)
             ));
         }
-        if !self.names.is_empty() {
+        if lines.is_empty() && !self.names.is_empty() {
             let names: Vec<_> = self
                 .names
                 .iter()

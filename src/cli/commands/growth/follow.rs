@@ -116,7 +116,10 @@ impl Follow<'_> {
             if self.args.count.is_some_and(|count| n_looks >= count) {
                 return Ok(());
             }
-            due = next_due(due, self.args.interval);
+            if n_looks <= 1 {
+                due = Instant::now();
+            }
+            due = next_due(due, self.args.interval, Instant::now());
             match &mut session {
                 Some(session) => session.wait(due).map_err(|error| self.missed(error))?,
                 None => self.wait_detached(due),
@@ -258,11 +261,14 @@ impl Follow<'_> {
     }
 }
 
-/// The next full interval; those that were missed are passed over.
-fn next_due(last: Instant, interval: Duration) -> Instant {
-    let now = Instant::now();
-    let next = last.checked_add(interval).unwrap_or(now);
-    if next > now { next } else { now }
+/// The next full interval after `now`; those that were missed are passed over.
+fn next_due(last: Instant, interval: Duration, now: Instant) -> Instant {
+    let n_passed = now.saturating_duration_since(last).as_nanos() / interval.as_nanos().max(1);
+    let n_intervals = u32::try_from(n_passed + 1).unwrap_or(u32::MAX);
+    let next = interval
+        .checked_mul(n_intervals)
+        .and_then(|span| last.checked_add(span));
+    next.unwrap_or(now + interval.min(Duration::from_secs(86_400)))
 }
 
 /// Milliseconds are what a log needs to tell.
@@ -295,4 +301,24 @@ fn no_look(end: &CensusEnd, pid: u32) -> Failure {
 
 fn ended_text(end: &CensusEnd) -> String {
     crate::session::ended_text(end.ended, end.signal, end.clone_errno)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn missed_intervals_are_passed_over() {
+        let start = Instant::now();
+        let due = |late_ms| {
+            let now = start + Duration::from_millis(late_ms);
+            next_due(start, Duration::from_secs(1), now) - start
+        };
+        assert_eq!(due(0), Duration::from_secs(1));
+        assert_eq!(due(999), Duration::from_secs(1));
+        assert_eq!(due(1_000), Duration::from_secs(2));
+        assert_eq!(due(4_500), Duration::from_secs(5));
+        let century = Duration::from_secs(100 * 366 * 86_400);
+        assert!(next_due(start, century, start) > start);
+    }
 }
