@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use leakhunt_wire::{DecodeError, MAX_PACKET, Reply, Request, Writer};
 
 use crate::pidfd::PidFd;
+use crate::session::THREAD_NAME;
 use crate::status::Status;
 
 /// A connection to the agent in a target.
@@ -57,6 +58,17 @@ pub enum ChannelError {
 const SEND_BUFFER: libc::c_int = 1 << 20;
 /// How long the agent may not read what we send. It reads at any time but during a walk in place.
 const SEND_LIMIT: Duration = Duration::from_secs(60);
+/// Whether a thread of that process has the name of the agent's.
+fn has_agent(pid: u32) -> bool {
+    let Ok(tasks) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return false;
+    };
+    tasks.flatten().any(|task| {
+        std::fs::read(task.path().join("comm"))
+            .is_ok_and(|comm| comm.trim_ascii_end() == THREAD_NAME.as_bytes())
+    })
+}
+
 /// Lets the agent's thread start.
 const GO: [u8; 1] = [1];
 
@@ -177,6 +189,17 @@ impl Channel {
     /// Whether the target has ended.
     pub fn has_target_exited(&self) -> bool {
         self.process.has_exited()
+    }
+
+    /// Waits until nothing of the agent is in the target any more: after its goodbye its thread
+    /// still has to end. For at most `limit`.
+    pub fn wait_for_end(&mut self, limit: Duration) {
+        let start = Instant::now();
+        let left = || limit.saturating_sub(start.elapsed());
+        while matches!(self.receive(left()), Ok(Some(_))) {}
+        while has_agent(self.pid) && !left().is_zero() {
+            std::thread::sleep(Duration::from_micros(100));
+        }
     }
 
     fn failed(&self, source: io::Error) -> ChannelError {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leakhunt_heap::{Look, LookBuilder, TypeSighting};
-use leakhunt_wire::{CensusRequest, Ended, Place, Reply, Request, TypeRow};
+use leakhunt_wire::{CensusRequest, Ended, Place, Reply, Request, TypeRow, WalkEnd};
 
 use super::pump::Patience;
 use super::{Link, Session, SessionError, printable};
@@ -13,8 +13,8 @@ use super::{Link, Session, SessionError, printable};
 pub(crate) struct Sighting {
     /// `None` where no walk came to its end.
     pub(crate) look: Option<Look>,
-    /// How many objects `PyUnstable_GC_VisitObjects` shows; 0 where it was not asked.
-    pub(crate) cross_check: u64,
+    /// How many objects the interpreter itself shows, where that is another number than was counted.
+    pub(crate) shown_by_interpreter: Option<u64>,
     /// Whether a collection was under way, whose objects may be missing.
     pub(crate) is_during_collection: bool,
     /// How it ended.
@@ -41,7 +41,7 @@ pub(crate) struct CensusEnd {
 struct Rows {
     builder: LookBuilder,
     is_whole: bool,
-    cross_check: u64,
+    shown_by_interpreter: Option<u64>,
     is_during_collection: bool,
 }
 
@@ -63,7 +63,7 @@ impl<L: Link> Session<L> {
                 Reply::Type(row) if !rows.is_whole => rows.builder.add_type(sighting(&row))?,
                 Reply::WalkEnd(end) => {
                     rows.is_whole = true;
-                    rows.cross_check = end.cross_check;
+                    rows.shown_by_interpreter = disagreement(&end);
                     rows.is_during_collection = end.is_during_collection;
                 }
                 Reply::Garbage(garbage) => rows.builder.add_garbage(
@@ -89,12 +89,23 @@ impl<L: Link> Session<L> {
         })?;
         self.output.detail(2, format_args!("census: {end:?}"));
         Ok(Sighting {
-            cross_check: rows.cross_check,
+            shown_by_interpreter: rows.shown_by_interpreter,
             is_during_collection: rows.is_during_collection,
             look: rows.is_whole.then(|| rows.builder.finish()),
             end,
         })
     }
+}
+
+/// What `PyUnstable_GC_VisitObjects` shows, if it was asked and shows another number than the lists
+/// hold. Up to 3.13.0 it leaves the frozen objects out.
+fn disagreement(end: &WalkEnd) -> Option<u64> {
+    let expected = [
+        0,
+        end.all.n_objects,
+        end.all.n_objects.saturating_sub(end.frozen.n_objects),
+    ];
+    (!expected.contains(&end.cross_check)).then_some(end.cross_check)
 }
 
 /// Two attempts, the wait for the interpreter, and a collection.
@@ -119,5 +130,33 @@ fn sighting<'p>(row: &TypeRow<'p>) -> TypeSighting<'p> {
         n_frozen: row.frozen.n_objects,
         is_estimate: row.is_estimate,
         first_seen: row.first_seen,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leakhunt_wire::Count;
+
+    use super::*;
+
+    #[test]
+    fn the_interpreter_may_leave_out_frozen_objects_and_no_others() {
+        let count = |n_objects| Count {
+            n_objects,
+            size_bytes: 0,
+        };
+        let end = |cross_check| WalkEnd {
+            all: count(100),
+            frozen: count(30),
+            cross_check,
+            walk_us: 0,
+            bare_walk_us: 0,
+            is_during_collection: false,
+            own_bytes: 0,
+        };
+        for agreed in [0, 100, 70] {
+            assert_eq!(disagreement(&end(agreed)), None);
+        }
+        assert_eq!(disagreement(&end(99)), Some(99));
     }
 }

@@ -96,6 +96,8 @@ impl Link for FakeAgent {
     fn has_target_exited(&self) -> bool {
         self.has_exited
     }
+
+    fn wait_for_end(&mut self, _: Duration) {}
 }
 
 pub(crate) fn say(reply: &Reply<'_>) -> Act {

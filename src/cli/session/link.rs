@@ -13,6 +13,8 @@ pub(crate) trait Link {
     fn receive(&mut self, timeout: Duration) -> Result<Option<Reply<'_>>, ChannelError>;
     /// Whether the target has ended.
     fn has_target_exited(&self) -> bool;
+    /// After the goodbye: waits, for at most `limit`, until nothing of the agent is in the target.
+    fn wait_for_end(&mut self, limit: Duration);
 }
 
 impl Link for Channel {
@@ -26,5 +28,9 @@ impl Link for Channel {
 
     fn has_target_exited(&self) -> bool {
         self.has_target_exited()
+    }
+
+    fn wait_for_end(&mut self, limit: Duration) {
+        self.wait_for_end(limit);
     }
 }

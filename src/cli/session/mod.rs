@@ -28,6 +28,8 @@ use pump::Patience;
 const PING_INTERVAL: Duration = Duration::from_secs(10);
 /// How long the farewell may take.
 const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the agent's thread may take after that to end.
+const LAST_STEPS: Duration = Duration::from_millis(100);
 /// How often a wait looks at the target and at Ctrl-C.
 const SLICE: Duration = Duration::from_millis(100);
 
@@ -132,6 +134,7 @@ impl<L: Link> Session<L> {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.link.receive(left) {
                 Ok(Some(Reply::Goodbye(_))) => {
+                    self.link.wait_for_end(LAST_STEPS);
                     self.output.detail(1, "detached");
                     return;
                 }

@@ -200,13 +200,17 @@ impl Follow<'_> {
                 "the collector was at work in the target: objects it had in hand may be missing",
             );
         }
+        if let Some(shown) = sighting.shown_by_interpreter {
+            self.output.warn(format_args!(
+                "the interpreter shows {shown} objects, but its lists hold another number: the counts may be wrong"
+            ));
+        }
         self.output.detail(
             1,
             format_args!(
-                "look took {} of the target's time, {} types, cross-check {}",
+                "look took {} of the target's time, {} types",
                 duration(Duration::from_micros(end.pause_us)),
-                look.types.len(),
-                sighting.cross_check
+                look.types.len()
             ),
         );
         let now = now_in_millis();
