@@ -1,6 +1,10 @@
 //! A copy-on-write child of the target: the heap as it stood, in which a crash hurts nobody.
 
+use core::ffi::CStr;
+use core::fmt::Write;
+
 use crate::sys::{self, ChildEnd};
+use crate::text::TextBuffer;
 
 /// Exit codes of a copy that does not reach its end.
 pub(crate) mod code {
@@ -56,4 +60,60 @@ pub(crate) fn wait(pid: u32, mut must_stop: impl FnMut(u64) -> bool) -> WaitEnd 
         }
         pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
     }
+}
+
+/// Ends a copy that has become too dear. Every page that the target writes to while the copy lives is
+/// there twice, so that the copy of a busy target grows without doing anything.
+pub(crate) struct MemoryWatch {
+    pub(crate) pid: u32,
+    limit_bytes: u64,
+    next_us: u64,
+}
+
+impl MemoryWatch {
+    /// A look at a copy's memory costs about 10 ms a GB, in the agent's thread: not too often.
+    const INTERVAL_US: u64 = 1_000_000;
+
+    pub(crate) fn new(pid: u32, limit_bytes: u64) -> Self {
+        let next_us = sys::now_us() + Self::INTERVAL_US;
+        Self {
+            pid,
+            limit_bytes,
+            next_us,
+        }
+    }
+
+    /// Whether the memory that is the copy's alone is over its limit. Where `/proc` does not tell,
+    /// what remains are the copy's limits on its own memory and time.
+    pub(crate) fn is_over(&mut self) -> bool {
+        let now_us = sys::now_us();
+        if now_us < self.next_us {
+            return false;
+        }
+        let is_over = private_bytes(self.pid).is_some_and(|bytes| bytes > self.limit_bytes);
+        let cost_us = sys::now_us() - now_us;
+        self.next_us = now_us + Self::INTERVAL_US.max(20 * cost_us);
+        is_over
+    }
+}
+
+/// The memory of a process that no other process shares.
+fn private_bytes(pid: u32) -> Option<u64> {
+    let mut path = TextBuffer::<40>::new();
+    write!(path, "/proc/{pid}/smaps_rollup\0").ok()?;
+    let path = CStr::from_bytes_with_nul(path.as_str().as_bytes()).ok()?;
+    let mut buffer = [0; 2048];
+    sum_private(sys::read_file(path, &mut buffer)?)
+}
+
+/// The sum of `Private_Clean` and `Private_Dirty`; `None` when neither is there.
+pub(crate) fn sum_private(rollup: &[u8]) -> Option<u64> {
+    let text = core::str::from_utf8(rollup).ok()?;
+    text.lines()
+        .filter_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            let kilobytes = value.trim().strip_suffix(" kB")?.trim().parse::<u64>();
+            matches!(name, "Private_Clean" | "Private_Dirty").then_some(kilobytes.ok()? * 1024)
+        })
+        .reduce(|sum, bytes| sum + bytes)
 }

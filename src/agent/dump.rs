@@ -27,8 +27,9 @@ struct Shown {
     note: Note,
 }
 
-/// What a copy may take for a dump: the addresses of the objects, at most.
-const MEMORY_LIMIT_BYTES: u64 = 1 << 30;
+/// What a copy may take for a dump: the addresses of the objects, and what the target changes
+/// meanwhile.
+pub(crate) const MEMORY_LIMIT_BYTES: u64 = 1 << 30;
 
 impl Walk<'_> {
     /// What the copy gathers for a request.

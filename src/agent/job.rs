@@ -44,6 +44,16 @@ pub(crate) enum Started {
     Refused { ended: Ended, clone_errno: u32 },
 }
 
+impl Job<'_> {
+    /// The most memory that a copy may have for itself.
+    pub(crate) fn memory_limit_bytes(&self) -> u64 {
+        match self {
+            Job::Census(request) => request.memory_limit_bytes,
+            Job::Dump(_) => crate::dump::MEMORY_LIMIT_BYTES,
+        }
+    }
+}
+
 impl Start<'_> {
     pub(crate) fn time_limit_us(&self) -> u64 {
         let time_limit_ms = match self.job {

@@ -6,7 +6,7 @@ use leakhunt_wire::{
 };
 
 use crate::capi::CApi;
-use crate::copy::{self, WaitEnd, code};
+use crate::copy::{self, MemoryWatch, WaitEnd, code};
 use crate::heap::Heap;
 use crate::interpreter::{Inside, Interpreter};
 use crate::job::{Job, Start, Started};
@@ -299,11 +299,16 @@ impl Session<'_> {
             started = start.in_target(&inside);
         }
         outcome.pause_us += inside.let_go();
-        self.follow(started, outcome)
+        self.follow(started, job, outcome)
     }
 
     /// What becomes of a walk after the interpreter was let go.
-    fn follow(&mut self, started: Started, outcome: &mut Outcome) -> Result<(), Goodbye> {
+    fn follow(
+        &mut self,
+        started: Started,
+        job: Job<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), Goodbye> {
         match started {
             Started::Refused { ended, clone_errno } => {
                 outcome.ended = ended;
@@ -320,18 +325,25 @@ impl Session<'_> {
             }
             Started::Copy { pid, clone_us } => {
                 outcome.clone_us += clone_us;
-                self.follow_copy(pid, outcome)
+                self.follow_copy(MemoryWatch::new(pid, job.memory_limit_bytes()), outcome)
             }
         }
     }
 
-    fn follow_copy(&mut self, pid: u32, outcome: &mut Outcome) -> Result<(), Goodbye> {
+    fn follow_copy(
+        &mut self,
+        mut memory: MemoryWatch,
+        outcome: &mut Outcome,
+    ) -> Result<(), Goodbye> {
         let mut heard = Heard::Nothing;
-        let end = copy::wait(pid, |pause_us| {
+        let mut is_over = false;
+        let end = copy::wait(memory.pid, |pause_us| {
             heard = self.listen(pause_us);
-            heard != Heard::Nothing
+            is_over = memory.is_over();
+            heard != Heard::Nothing || is_over
         });
         outcome.ended = match end {
+            WaitEnd::Stopped if is_over => Ended::MemoryLimit,
             WaitEnd::Stopped => Ended::Cancelled,
             WaitEnd::Ended(ChildEnd::Exited(0)) => Ended::Whole,
             WaitEnd::Ended(ChildEnd::Exited(code::NO_MEMORY)) => Ended::MemoryLimit,

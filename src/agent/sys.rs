@@ -3,6 +3,7 @@
 //! Each answers the kernel's value, or its errno as [`Errno`].
 
 use core::arch::asm;
+use core::ffi::CStr;
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -15,6 +16,7 @@ impl Errno {
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
 
 mod nr {
+    pub(super) const READ: usize = 0;
     pub(super) const WRITE: usize = 1;
     pub(super) const CLOSE: usize = 3;
     pub(super) const MMAP: usize = 9;
@@ -374,6 +376,21 @@ pub(crate) fn be_first_out_of_memory() {
             let _ = call(nr::WRITE, [fd, text.as_ptr() as usize, text.len(), 0, 0, 0]);
             close(fd as i32);
         }
+    }
+}
+
+/// Reads the start of a small file of `/proc` into `buffer`.
+pub(crate) fn read_file<'b>(path: &CStr, buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    const AT_CWD: usize = -100_isize as usize;
+    const CLOEXEC: usize = 0o2_000_000;
+    // SAFETY: the kernel reads `path` and writes into `buffer`.
+    unsafe {
+        let args = [AT_CWD, path.as_ptr() as usize, CLOEXEC, 0, 0, 0];
+        let fd = call(nr::OPENAT, args).ok()?;
+        let args = [fd, buffer.as_mut_ptr() as usize, buffer.len(), 0, 0, 0];
+        let len = call(nr::READ, args);
+        close(fd as i32);
+        buffer.get(..len.ok()?)
     }
 }
 

@@ -145,3 +145,13 @@ fn types_are_found_again_after_the_table_has_grown() {
     }
     assert_eq!(table.entries().len(), oracle.len());
 }
+
+#[test]
+fn the_memory_of_a_copy_is_read_from_proc() {
+    let rollup =
+        b"55d0-7fff ---p 00000000 00:00 0 [rollup]\nRss: 12 kB\nPrivate_Clean:       8 kB\n\
+        Private_Dirty:     100 kB\nReferenced: 3 kB\n";
+    assert_eq!(crate::copy::sum_private(rollup), Some(108 * 1024));
+    assert_eq!(crate::copy::sum_private(b"Rss: 12 kB\n"), None);
+    assert_eq!(crate::copy::sum_private(b"Private_Dirty: many kB\n"), None);
+}

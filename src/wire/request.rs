@@ -45,7 +45,8 @@ record! {
         pub time_bare_walk: bool,
         /// The copy ends itself after this time.
         pub time_limit_ms: u32,
-        /// The copy ends itself rather than allocate more than this for its own use.
+        /// The copy ends when more memory than this is its alone: what it allocates, and the pages that
+        /// the target writes to meanwhile.
         pub memory_limit_bytes: u64,
     }
 }
