@@ -37,11 +37,12 @@ macro_rules! functions {
             /// As the function of the C-API: mostly, the caller holds the GIL.
             pub(crate) unsafe fn $method(&self, $($arg: $type),*) $(-> $result)? {
                 type Function = unsafe extern "C" fn($($type),*) $(-> $result)?;
-                // SAFETY: the address is that of the symbol of this name, whose type is this.
-                let function: Function =
-                    unsafe { core::mem::transmute(self.address(Capi::$symbol)) };
-                // SAFETY: by this function's contract.
-                unsafe { function($($arg),*) }
+                // SAFETY: the address is that of the symbol of this name, whose type is this; the
+                // rest is this function's contract.
+                unsafe {
+                    let function: Function = core::mem::transmute(self.address(Capi::$symbol));
+                    function($($arg),*)
+                }
             }
         )*}
     };

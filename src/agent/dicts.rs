@@ -36,9 +36,9 @@ fn index_bytes(layout: &Layout, memory: Memory, keys: usize) -> usize {
     }
     let size = memory.word(keys + 8);
     size * match size {
-        ..=0xff => 1,
-        ..=0xffff => 2,
-        ..=0xffff_ffff => 4,
+        ..0x100 => 1,
+        0x100..0x1_0000 => 2,
+        0x1_0000..0x1_0000_0000 => 4,
         _ => 8,
     }
 }

@@ -11,6 +11,7 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 
 use leakhunt_wire::Capi;
 
+use crate::atexit_slot::Slot;
 use crate::capi::{CApi, MethodDef, Object};
 use crate::sys;
 
@@ -110,7 +111,11 @@ impl ExitGuard {
             if atexit.is_null() {
                 capi.clear_error();
             } else {
+                let slot = Slot::of(capi, atexit, self.function);
                 capi.call_method(atexit, c"unregister", self.function);
+                if let Some(slot) = slot {
+                    slot.give_back();
+                }
                 capi.decref(atexit);
             }
             if !self.is_closing() {

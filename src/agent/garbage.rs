@@ -57,11 +57,8 @@ impl Search<'_> {
                 let count = self.heap.layout.reference_count(self.memory, object);
                 let count = count.unwrap_or(MANY).min(MANY) as u32;
                 // SAFETY: `argument` is of the local above; between calls of `subtract_one` this is
-                // the only use of it. The arithmetic wraps, so that the order does not matter.
-                unsafe {
-                    let place = &mut (&mut (*argument).references)[first_rank + index];
-                    *place = place.wrapping_add(count);
-                }
+                // the only use of it.
+                unsafe { (*argument).add(first_rank + index, count) };
                 self.traverse(object, subtract_one, argument.cast());
             }
         });
@@ -162,12 +159,20 @@ struct Subtract<'a> {
     references: &'a mut Buffer<u32>,
 }
 
+impl Subtract<'_> {
+    /// Adds `count`; `u32::MAX` subtracts one. It wraps, so that the order does not matter.
+    #[inline(always)]
+    fn add(&mut self, rank: usize, count: u32) {
+        let place = &mut self.references[rank];
+        *place = place.wrapping_add(count);
+    }
+}
+
 unsafe extern "C" fn subtract_one(object: Object, argument: *mut c_void) -> c_int {
     // SAFETY: `argument` is the `Subtract` of `count_references_from_outside`.
     let subtract = unsafe { &mut *argument.cast::<Subtract<'_>>() };
     if let Some(rank) = subtract.objects.rank(object as usize) {
-        let place = &mut subtract.references[rank];
-        *place = place.wrapping_sub(1);
+        subtract.add(rank, u32::MAX);
     }
     0
 }

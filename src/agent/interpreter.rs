@@ -187,6 +187,10 @@ unsafe fn enter_by_main_thread(capi: &CApi) -> bool {
             return false;
         }
         capi.thread_swap(own);
+        // A thread that lets the GIL go on request waits until another thread state has it, and the
+        // main thread's own does not count. Taking it by the new state wakes that thread.
+        capi.save_thread();
+        capi.restore_thread(own);
     }
     true
 }

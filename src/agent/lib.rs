@@ -10,9 +10,14 @@
 //! holds the interpreter, and keeps no reference to an object.
 #![no_std]
 
+#[cfg(test)]
+extern crate std;
+
 /// Where this crate's sources are, for the build script of the command line.
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
 
+#[cfg(feature = "runtime")]
+mod atexit_slot;
 #[cfg(feature = "runtime")]
 mod buffer;
 #[cfg(feature = "runtime")]
@@ -59,10 +64,14 @@ mod sizes;
 mod sys;
 #[cfg(feature = "runtime")]
 mod tally;
+#[cfg(all(test, feature = "runtime"))]
+mod tests;
 #[cfg(feature = "runtime")]
 mod text;
 #[cfg(feature = "runtime")]
 mod types;
+#[cfg(feature = "runtime")]
+mod visits;
 
 #[cfg(feature = "runtime")]
 pub use session::{Left, serve};

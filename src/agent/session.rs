@@ -331,7 +331,6 @@ impl Session<'_> {
             heard = self.listen(pause_us);
             heard != Heard::Nothing
         });
-        outcome.signal = 0;
         outcome.ended = match end {
             WaitEnd::Stopped => Ended::Cancelled,
             WaitEnd::Ended(ChildEnd::Exited(0)) => Ended::Whole,

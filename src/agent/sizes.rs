@@ -9,10 +9,11 @@ use crate::layout::{Layout, flag};
 use crate::memory::Memory;
 
 /// Which `__sizeof__` a type has.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
 #[repr(u8)]
 pub(crate) enum SizeRule {
     /// `object.__sizeof__`: `basicsize + itemsize·n`.
+    #[default]
     Plain = 0,
     /// One that is not known here: counted as `Plain`, which is an estimate.
     Unknown,
@@ -55,10 +56,10 @@ const KNOWN: [(&[u8], SizeRule); 19] = [
 ];
 
 /// What is needed to size the objects of one type.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct TypeSize {
     pub(crate) rule: SizeRule,
-    /// Whether an object has `ob_size` items of `item_size`.
+    /// `tp_itemsize`: an object has `ob_size` items of it.
     item_size: u32,
     /// `tp_basicsize`.
     basic_size: usize,

@@ -3,6 +3,12 @@
 use std::time::Duration;
 
 use crate::AttachError;
+use crate::cgroup::memory_limit_bytes;
+use crate::interpreter::{Found, find, version_by_names};
+use crate::maps::{Mapping, mappings};
+use crate::memory::{CachedMemory, Memory};
+use crate::preflight::look;
+use crate::status::Status;
 
 /// A process that runs a CPython, or seems to where its memory cannot be read.
 #[derive(Debug)]
@@ -27,5 +33,182 @@ pub struct Candidate {
 
 /// All processes that run a CPython, by process id.
 pub fn candidates() -> Vec<Candidate> {
-    unimplemented!()
+    let own = std::process::id();
+    let mut candidates: Vec<_> = process_ids()
+        .filter(|&pid| pid != own)
+        .filter_map(candidate)
+        .collect();
+    candidates.sort_by_key(|candidate| candidate.pid);
+    candidates
+}
+
+fn process_ids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// `None` for a process without Python, and for one that has vanished.
+fn candidate(pid: u32) -> Option<Candidate> {
+    let status = Status::of(pid).ok()?;
+    let rss_bytes = status.rss_bytes?;
+    let (python, obstacle) = match look(pid) {
+        Ok(target) => (target.interpreter.version, None),
+        Err(
+            AttachError::NoSuchProcess { .. }
+            | AttachError::Exited { .. }
+            | AttachError::IsThread { .. }
+            | AttachError::KernelThread { .. }
+            | AttachError::NotPython { .. }
+            | AttachError::OtherArchitecture { .. },
+        ) => return None,
+        Err(error) => (identify(pid, &status)?, Some(error)),
+    };
+    Some(Candidate {
+        pid,
+        uid: status.uid,
+        python,
+        rss_bytes,
+        limit_bytes: memory_limit_bytes(pid),
+        uptime: uptime(pid)?,
+        command: command(pid, &status),
+        obstacle,
+    })
+}
+
+/// Whether a process that cannot be attached runs a Python, and which: by its memory, or where that
+/// cannot be read by names.
+fn identify(pid: u32, status: &Status) -> Option<Option<String>> {
+    let mappings = mappings(pid).unwrap_or_default();
+    if let Ok(memory) = Memory::open(pid) {
+        return match find(&CachedMemory::new(&memory, &mappings), &mappings) {
+            Found::Python(interpreter) => Some(interpreter.version),
+            Found::Static => seems_python(pid, status, &mappings).then_some(None),
+            Found::Nothing | Found::OtherArchitecture => None,
+        };
+    }
+    seems_python(pid, status, &mappings).then(|| {
+        let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+        let by_exe = version_of_name(exe.file_name()?.to_str()?);
+        version_by_names(&mappings).or(by_exe)
+    })
+}
+
+fn seems_python(pid: u32, status: &Status, mappings: &[Mapping]) -> bool {
+    let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    let first = arguments
+        .split(|&byte| byte == 0)
+        .next()
+        .unwrap_or_default();
+    let first = String::from_utf8_lossy(first);
+    let exe = exe.to_string_lossy();
+    is_python_name(&status.comm)
+        || is_python_name(&exe)
+        || is_python_name(&first)
+        || mappings
+            .iter()
+            .any(|mapping| mapping.file_name().starts_with("libpython"))
+}
+
+/// `python`, `python3`, `/usr/bin/python3.13t`, `python3.14d (deleted)`.
+fn is_python_name(path: &str) -> bool {
+    let name = path.trim_end_matches(" (deleted)");
+    let name = name.rsplit('/').next().unwrap_or(name);
+    name.strip_prefix("python").is_some_and(|rest| {
+        let rest = rest.trim_end_matches(['t', 'd', 'm']);
+        rest.bytes()
+            .all(|byte| byte.is_ascii_digit() || byte == b'.')
+    })
+}
+
+/// `python3.9` is `3.9`.
+fn version_of_name(name: &str) -> Option<String> {
+    let version = name.strip_prefix("python")?;
+    let version = version.trim_end_matches(['t', 'd', 'm']);
+    (version.starts_with("3.") && version.len() > 2).then(|| version.into())
+}
+
+/// Since the start as the kernel counts it, in ticks after the boot.
+fn uptime(pid: u32) -> Option<Duration> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let since_boot = std::fs::read_to_string("/proc/uptime").ok()?;
+    let since_boot: f64 = since_boot.split_whitespace().next()?.parse().ok()?;
+    // SAFETY: sysconf takes an integer and touches no memory of ours.
+    let ticks_per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    let started = start_ticks(&stat)? as f64 / ticks_per_second.max(1) as f64;
+    Duration::try_from_secs_f64((since_boot - started).max(0.0)).ok()
+}
+
+/// The 22nd field; the second one is a name that may hold blanks and parentheses.
+fn start_ticks(stat: &str) -> Option<u64> {
+    const FIELDS_AFTER_NAME: usize = 19;
+    let (_, rest) = stat.rsplit_once(')')?;
+    rest.split_whitespace().nth(FIELDS_AFTER_NAME)?.parse().ok()
+}
+
+fn command(pid: u32, status: &Status) -> String {
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    if arguments.is_empty() {
+        return format!("[{}]", status.comm);
+    }
+    printable(&arguments)
+}
+
+/// Arguments that end with a zero each, as one line.
+fn printable(arguments: &[u8]) -> String {
+    let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
+    let text = String::from_utf8_lossy(arguments).replace('\0', " ");
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_invisible(character) {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
+}
+
+/// Control characters, and those that change the direction of what follows.
+fn is_invisible(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_line_cannot_play_with_the_terminal() {
+        let line = printable(b"python3\0-c\0print('a\x1b[2J\n')\0");
+        assert_eq!(line, "python3 -c print('a\\u{1b}[2J\\n')");
+        assert_eq!(printable("a\u{202e}b\0".as_bytes()), "a\\u{202e}b");
+        assert_eq!(printable("caf\u{e9}\0".as_bytes()), "caf\u{e9}");
+        assert_eq!(printable(b"\xff"), "\u{fffd}");
+    }
+
+    #[test]
+    fn a_python_is_known_by_its_name() {
+        for name in [
+            "python",
+            "/usr/bin/python3.13t",
+            "python3.14d (deleted)",
+            "python3",
+        ] {
+            assert!(is_python_name(name), "{name}");
+        }
+        for name in ["pythonic", "bash", "/opt/python/bin/uwsgi", ""] {
+            assert!(!is_python_name(name), "{name}");
+        }
+        assert_eq!(version_of_name("python3.13t"), Some("3.13".into()));
+        assert_eq!(version_of_name("python3"), None);
+    }
+
+    #[test]
+    fn the_start_is_found_behind_a_name_with_parentheses() {
+        let stat = "7 (a) b) c) S 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 4242 20";
+        assert_eq!(start_ticks(stat), Some(4242));
+        assert_eq!(start_ticks("7 (a"), None);
+    }
 }

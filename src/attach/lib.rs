@@ -1,5 +1,8 @@
 //! Gets into a live CPython process and gives a channel to the agent there.
 
+mod borrowed;
+mod bpf;
+mod cgroup;
 mod channel;
 mod discover;
 mod elf;

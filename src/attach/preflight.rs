@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use leakhunt_wire::Capi;
 
@@ -10,6 +11,7 @@ use crate::interpreter::{self, Found, Interpreter};
 use crate::libc_in_target::Libc;
 use crate::maps::{Mapping, mappings};
 use crate::memory::{CachedMemory, Memory};
+use crate::module::first_pages;
 use crate::permission::denial;
 use crate::pidfd::PidFd;
 use crate::status::Status;
@@ -119,24 +121,30 @@ pub(crate) fn traced(pid: u32, tracer: u32) -> AttachError {
 fn look_inside(pid: u32, handle: Arc<PidFd>, status: Status) -> Result<Target, AttachError> {
     let mappings = mappings(pid).map_err(|source| denial(pid, &status, source))?;
     if mappings.is_empty() {
-        let comm = status.comm;
-        return Err(AttachError::KernelThread { pid, comm });
+        // A process that is ending has none either.
+        return Err(match status.rss_bytes {
+            Some(_) => gone(pid, &handle),
+            None => AttachError::KernelThread {
+                pid,
+                comm: status.comm,
+            },
+        });
     }
     let memory = Memory::open(pid).map_err(|source| denial(pid, &status, source))?;
-    let cached = CachedMemory::new(&memory, &mappings);
-    let comm = status.comm.clone();
-    let interpreter = match interpreter::find(&cached, &mappings) {
-        Found::Python(interpreter) => *interpreter,
-        Found::Nothing => return Err(AttachError::NotPython { pid, comm }),
-        Found::Static if comm.contains("python") => {
-            return Err(AttachError::StaticallyLinked { pid, comm });
+    let (interpreter, libc) = match find_parts(pid, &status, &memory, &mappings) {
+        Ok(parts) => parts,
+        Err(error) => {
+            // What was not found may have been there a moment ago.
+            let is_readable = first_pages(&mappings)
+                .first()
+                .is_none_or(|page| memory.read_u32(page.range.start).is_ok());
+            return Err(if is_readable {
+                error
+            } else {
+                gone(pid, &handle)
+            });
         }
-        Found::Static => return Err(AttachError::NotPython { pid, comm }),
-        Found::OtherArchitecture => return Err(AttachError::OtherArchitecture { pid, comm }),
     };
-    check_interpreter(pid, comm, &interpreter)?;
-    let libc = Libc::find(&memory, &cached, &mappings)
-        .map_err(|missing| AttachError::UnsupportedLibc { pid, missing })?;
     if status.seccomp == 1 {
         return Err(AttachError::SeccompStrict { pid });
     }
@@ -149,6 +157,46 @@ fn look_inside(pid: u32, handle: Arc<PidFd>, status: Status) -> Result<Target, A
         libc,
         mappings,
     })
+}
+
+fn find_parts(
+    pid: u32,
+    status: &Status,
+    memory: &Memory,
+    mappings: &[Mapping],
+) -> Result<(Interpreter, Libc), AttachError> {
+    let cached = CachedMemory::new(memory, mappings);
+    let comm = status.comm.clone();
+    let interpreter = match interpreter::find(&cached, mappings) {
+        Found::Python(interpreter) => *interpreter,
+        Found::Static if comm.contains("python") => {
+            return Err(AttachError::StaticallyLinked { pid, comm });
+        }
+        Found::Nothing | Found::Static => return Err(AttachError::NotPython { pid, comm }),
+        Found::OtherArchitecture => return Err(AttachError::OtherArchitecture { pid, comm }),
+    };
+    check_interpreter(pid, comm, &interpreter)?;
+    let libc = Libc::find(memory, &cached, mappings)
+        .map_err(|missing| AttachError::UnsupportedLibc { pid, missing })?;
+    Ok((interpreter, libc))
+}
+
+/// What it means that a thread or the memory of a process is not there any more: the process ended,
+/// or it became another program.
+pub(crate) fn gone(pid: u32, handle: &PidFd) -> AttachError {
+    // A process that ends loses its memory a little before its handle says so.
+    const LIMIT: Duration = Duration::from_millis(50);
+    let start = Instant::now();
+    while start.elapsed() < LIMIT {
+        if handle.has_exited() {
+            return AttachError::Exited { pid };
+        }
+        std::thread::sleep(Duration::from_micros(500));
+    }
+    match Status::of(pid) {
+        Ok(status) if status.rss_bytes.is_some() => AttachError::Replaced { pid },
+        _ => AttachError::Exited { pid },
+    }
 }
 
 fn check_interpreter(pid: u32, comm: String, interpreter: &Interpreter) -> Result<(), AttachError> {

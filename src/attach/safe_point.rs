@@ -203,7 +203,7 @@ mod tests {
         let wait_bitset = [0x5000, 0x189, 0, 0, 0, 0];
         assert_eq!(points(None).rank(libc::SYS_futex, &wait_bitset), Some(0));
         assert_eq!(points(None).rank(libc::SYS_futex, &wait(0x5000)), None);
-        let musl = points(Some(vec![0x1000..0x2000]));
+        let musl = points(Some(vec![0x1000..0x2000, 0x3000..0x3800]));
         assert_eq!(musl.rank(libc::SYS_futex, &wait(0x1800)), None);
         assert_eq!(musl.rank(libc::SYS_futex, &wait(0x5000)), Some(0));
     }

@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crate::preflight::{Target, look};
+use crate::preflight::{Target, gone, look};
 use crate::region::Plan;
 use crate::signals::BlockedSignals;
 use crate::tracer::{Hijacked, Search};
@@ -139,13 +139,14 @@ fn trace(
 /// Takes the other end of the channel, and only then tells the agent's thread to start.
 fn take_channel(target: &Target, hijacked: &Hijacked) -> Result<Channel, AttachError> {
     let pid = target.pid;
+    let context = hijacked.started.context;
     let no_channel = |source: io::Error| {
-        if target.handle.has_exited() {
-            AttachError::Exited { pid }
-        } else if source.raw_os_error() == Some(libc::ENOSYS) {
+        if source.raw_os_error() == Some(libc::ENOSYS) {
             AttachError::OldKernel {
                 call: "pidfd_getfd",
             }
+        } else if target.memory.read_u32(context).is_err() {
+            gone(pid, &target.handle)
         } else {
             AttachError::NoChannel { pid, source }
         }
@@ -154,12 +155,8 @@ fn take_channel(target: &Target, hijacked: &Hijacked) -> Result<Channel, AttachE
     let socket = target.handle.copy_descriptor(peer).map_err(no_channel)?;
     let channel = Channel::new(pid, socket, target.handle.clone());
     // After an exec the number may mean another file; the memory is then not readable any more.
-    if target.memory.read_u32(hijacked.started.context).is_err() {
-        return Err(if target.handle.has_exited() {
-            AttachError::Exited { pid }
-        } else {
-            AttachError::Replaced { pid }
-        });
+    if target.memory.read_u32(context).is_err() {
+        return Err(gone(pid, &target.handle));
     }
     channel.start().map_err(no_channel)?;
     Ok(channel)

@@ -50,6 +50,34 @@ impl SignalFrame {
         Self { address, bytes }
     }
 
+    /// A frame in front of this one: a thread that goes back by it first calls a function with two
+    /// arguments, which then returns to this frame.
+    pub(crate) fn before(
+        &self,
+        registers: &user_regs_struct,
+        restorer: u64,
+        (function, arguments): (u64, [u64; 2]),
+        signal_mask: u64,
+    ) -> Self {
+        const NO_STATE: u64 = 0;
+        let mut registers = *registers;
+        registers.orig_rax = u64::MAX;
+        registers.rip = function;
+        registers.rsp = self.address;
+        [registers.rdi, registers.rsi] = arguments;
+        let saved = Saved {
+            registers,
+            extended_state: Vec::new(),
+            signal_mask,
+        };
+        let mut bytes = restorer.to_le_bytes().to_vec();
+        for word in context(&saved, NO_STATE, false) {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        let address = (self.address.wrapping_sub(FRAME_LEN) & !15).wrapping_sub(8);
+        Self { address, bytes }
+    }
+
     /// Address of the `ucontext`, at which the stack pointer stands when `rt_sigreturn` is called.
     pub(crate) fn context_address(&self) -> u64 {
         self.address.wrapping_add(8)

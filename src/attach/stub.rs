@@ -48,12 +48,12 @@ const _: () = assert!(
 pub(crate) const PEER: u64 = offset_of!(Context, boot.peer) as u64;
 pub(crate) const DONE: u64 = offset_of!(Context, done) as u64;
 pub(crate) const RESULT: u64 = offset_of!(Context, result) as u64;
-pub(crate) const PATIENCE_AT: u64 = offset_of!(Context, patience) as u64;
+pub(crate) const PATIENCE: u64 = offset_of!(Context, patience) as u64;
 pub(crate) const IS_BACK: u64 = offset_of!(Context, is_back) as u64;
 
 /// How long the hijacked thread waits for the command line before it goes back alone. The command
 /// line comes back within microseconds unless it was killed.
-const PATIENCE_SECONDS: u64 = 4;
+const PATIENCE_SECONDS: u64 = 2;
 /// How long the new thread waits at once. It leaves after the hijacked thread has been back for one
 /// whole wait.
 const WAIT_MS: u32 = 3000;

@@ -5,9 +5,10 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::hijack::{Hijack, STOP_LIMIT, Started, gone};
+use crate::borrowed::{Borrowed, STOP_LIMIT};
+use crate::hijack::{Started, hijack};
 use crate::permission::denial;
-use crate::preflight::{Target, check_now, is_gone, traced};
+use crate::preflight::{Target, check_now, gone, is_gone, traced};
 use crate::region::Plan;
 use crate::safe_point::{Doing, SafePoints, doing};
 use crate::session::THREAD_NAME;
@@ -142,14 +143,25 @@ impl Search<'_> {
                 return Ok(Try::NotSafe(reason));
             }
         };
-        let hijack = Hijack::new(self.target, tracee, registers)?;
+        let thread = Borrowed::new(self.target, tracee, registers)?;
+        let obstacle = if thread.is_borrowed() {
+            Some("works for another leakhunt")
+        } else if !thread.has_room() {
+            Some("has too little stack left")
+        } else {
+            None
+        };
+        if let Some(reason) = obstacle {
+            thread.tracee.detach(0);
+            return Ok(Try::NotSafe(reason.into()));
+        }
         if self.target.status.seccomp == 2
-            && let Err(error) = seccomp::check(pid, hijack.tracee(), self.force)
+            && let Err(error) = seccomp::check(pid, &thread.tracee, self.force)
         {
-            hijack.abandon();
+            thread.tracee.detach(0);
             return Err(error);
         }
-        let started = hijack.run(self.image, self.plan)?;
+        let started = hijack(thread, self.image, self.plan)?;
         Ok(Try::Done(Hijacked {
             started,
             stopped: start.elapsed(),
@@ -174,9 +186,7 @@ impl Search<'_> {
                     return Ok(());
                 }
                 match denial(pid, &self.target.status, error) {
-                    AttachError::Exited { .. } => {
-                        Err(gone(self.target, io::Error::from_raw_os_error(libc::ESRCH)))
-                    }
+                    AttachError::Exited { .. } => Err(gone(pid, &self.target.handle)),
                     denial => Err(denial),
                 }
             }

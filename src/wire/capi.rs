@@ -39,31 +39,23 @@ capi! {
     PyEval_RestoreThread required
     PyThreadState_New required
     PyThreadState_Swap required
-    PyThreadState_Next required
     PyInterpreterState_Main optional
     PyInterpreterState_Head required
     PyInterpreterState_ThreadHead required
-    PyInterpreterState_Get optional
     Py_IsFinalizing optional
     _Py_IsFinalizing optional
     Py_IncRef required
     Py_DecRef required
     PyImport_ImportModule required
-    PyObject_GetAttrString required
+    PyModule_GetState optional
     PyObject_CallMethod required
-    PyObject_CallFunctionObjArgs required
     PyCFunction_NewEx required
     PyErr_Clear required
-    PyErr_Fetch optional
-    PyErr_Restore optional
     PyObject_Repr required
     PyUnicode_AsUTF8AndSize required
     PyUnicode_AsEncodedString required
-    PyUnicode_InternFromString required
     PyBytes_AsStringAndSize required
-    PyLong_AsLong required
     PyList_New required
-    _PyType_Lookup optional
     PyGC_Enable optional
     PyGC_Disable optional
     PyUnstable_GC_VisitObjects optional
