@@ -156,7 +156,7 @@ fn counts_and_bytes_of_each_type_are_the_interpreters_own() {
             unknown.is_empty(),
             "estimates that are not on the list: {unknown:?}"
         );
-        let own = looked.everything.values().map(|row| row.0).sum();
+        let own: u64 = looked.everything.values().map(|row| row.0).sum();
         assert_eq!(number(&looked.record, "objects"), own, "sum of all objects");
         looked.target.finish_unharmed();
     });

@@ -77,7 +77,7 @@ fn refused_to_nobody(pid: u32, message: &str, remedy: &str) -> Finished {
     command
         .args(["growth", "--count", "1", "--pid", &pid.to_string()])
         .current_dir("/");
-    check_refusal(Leakhunt::of(command).as_user(NOBODY).run(), message, remedy)
+    check_refusal(Leakhunt::of(command).by_user(NOBODY).run(), message, remedy)
 }
 
 #[test]

@@ -95,7 +95,14 @@ impl Fingerprint {
             &self.code_without_file,
             &after.code_without_file,
         );
-        compare("own words", &self.own_words, &after.own_words);
+        match (&self.own_words, &after.own_words) {
+            (Value::Object(before), Value::Object(after)) => {
+                for (word, value) in before {
+                    compare(word, value, &after[word]);
+                }
+            }
+            (before, after) => compare("own words", before, after),
+        }
         found
     }
 }

@@ -21,7 +21,6 @@ pub(crate) struct Leakhunt {
 }
 
 /// How a run of the program ended.
-#[derive(Debug)]
 pub(crate) struct Finished {
     /// Its exit code; `None` when a signal ended it.
     pub(crate) code: Option<i32>,
@@ -29,6 +28,7 @@ pub(crate) struct Finished {
     pub(crate) signal: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
+    /// What was run, for the message of a failure.
     command: String,
 }
 
@@ -82,8 +82,8 @@ impl Leakhunt {
         self
     }
 
-    /// As another user: the program without any privilege.
-    pub(crate) fn as_user(mut self, uid: u32) -> Self {
+    /// By another user: the program without any privilege.
+    pub(crate) fn by_user(mut self, uid: u32) -> Self {
         self.command.uid(uid).gid(uid);
         self
     }
@@ -195,6 +195,18 @@ impl Drop for Running {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+impl std::fmt::Debug for Finished {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(
+            f,
+            "{}: code {:?}, signal {:?}",
+            self.command, self.code, self.signal
+        )?;
+        let stdout: String = self.stdout.chars().take(4000).collect();
+        write!(f, "stdout:\n{stdout}\nstderr:\n{}", self.stderr)
     }
 }
 

@@ -13,9 +13,13 @@ async def serve_one(reader, writer):
 
 async def ask(port):
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    is_first = True
     while True:
         writer.write(b"question\n")
         assert await reader.readline() == b"QUESTION\n"
+        if is_first:
+            say({"ready": os.getpid()})
+        is_first = False
         await asyncio.sleep(0.001)
 
 
@@ -29,7 +33,6 @@ def on_request():
 async def main():
     server = await asyncio.start_server(serve_one, "127.0.0.1", 0)
     asyncio.get_running_loop().add_reader(0, on_request)
-    say({"ready": os.getpid()})
     await ask(server.sockets[0].getsockname()[1])
 
 

@@ -60,6 +60,10 @@ def poll():
             answer(request)
 
 
+def handler_name(handler):
+    return getattr(handler, "__qualname__", None) or getattr(handler, "name", str(type(handler)))
+
+
 def state():
     """What an attach must not change, as far as Python can tell."""
     return {
@@ -71,6 +75,6 @@ def state():
         "switch interval": sys.getswitchinterval(),
         "trace": [repr(sys.gettrace()), repr(sys.getprofile())],
         "recursion limit": sys.getrecursionlimit(),
-        "signals": [repr(signal.getsignal(n)) for n in range(1, 32)],
+        "signals": [handler_name(signal.getsignal(n)) for n in range(1, 32)],
         "modules": len(sys.modules),
     }

@@ -8,6 +8,7 @@ def on_tick(number, frame):
 
 
 signal.signal(signal.SIGALRM, on_tick)
+atexit.register(signal.setitimer, signal.ITIMER_REAL, 0)
 signal.setitimer(signal.ITIMER_REAL, 0.001, 0.001)
 say({"ready": os.getpid()})
 while True:
