@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use leakhunt_wire::{DecodeError, MAX_PACKET, Reply, Request, Writer};
 
 use crate::pidfd::PidFd;
+use crate::status::Status;
 
 /// A connection to the agent in a target.
 #[derive(Debug)]
@@ -56,8 +57,6 @@ pub enum ChannelError {
 const SEND_BUFFER: libc::c_int = 1 << 20;
 /// How long the agent may not read what we send. It reads at any time but during a walk in place.
 const SEND_LIMIT: Duration = Duration::from_secs(60);
-/// A process that ends closes its descriptors a little before its handle says so.
-const EXIT_GRACE: Duration = Duration::from_millis(200);
 /// Lets the agent's thread start.
 const GO: [u8; 1] = [1];
 
@@ -194,14 +193,13 @@ impl Channel {
         ) {
             return self.failed(error);
         }
-        let start = Instant::now();
-        while start.elapsed() < EXIT_GRACE {
-            if self.has_target_exited() {
-                return ChannelError::TargetExited { pid };
-            }
-            std::thread::sleep(Duration::from_millis(1));
+        // A process that ends gives up its memory, then its descriptors, and then its handle says so.
+        let has_memory = Status::of(pid).is_ok_and(|status| status.rss_bytes.is_some());
+        if self.has_target_exited() || !has_memory {
+            ChannelError::TargetExited { pid }
+        } else {
+            ChannelError::Closed { pid }
         }
-        ChannelError::Closed { pid }
     }
 
     fn send_now(&self, packet: &[u8]) -> io::Result<()> {

@@ -87,33 +87,42 @@ fn identify(pid: u32, status: &Status) -> Option<Option<String>> {
         };
     }
     seems_python(pid, status, &mappings).then(|| {
-        let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
-        let by_exe = version_of_name(exe.file_name()?.to_str()?);
-        version_by_names(&mappings).or(by_exe)
+        let by_name = || {
+            names(pid, status)
+                .iter()
+                .find_map(|name| version_of_name(name))
+        };
+        version_by_names(&mappings).or_else(by_name)
     })
 }
 
-fn seems_python(pid: u32, status: &Status, mappings: &[Mapping]) -> bool {
+/// File names of its program: where it is, how it was called, what it calls itself.
+fn names(pid: u32, status: &Status) -> [String; 3] {
     let exe = std::fs::read_link(format!("/proc/{pid}/exe")).unwrap_or_default();
     let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let first = arguments
         .split(|&byte| byte == 0)
         .next()
         .unwrap_or_default();
-    let first = String::from_utf8_lossy(first);
-    let exe = exe.to_string_lossy();
-    is_python_name(&status.comm)
-        || is_python_name(&exe)
-        || is_python_name(&first)
+    let paths = [exe.to_string_lossy(), String::from_utf8_lossy(first)];
+    let [exe, first] = paths.map(|path| file_name(&path).into());
+    [exe, first, status.comm.clone()]
+}
+
+fn file_name(path: &str) -> &str {
+    let path = path.trim_end_matches(" (deleted)");
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+fn seems_python(pid: u32, status: &Status, mappings: &[Mapping]) -> bool {
+    names(pid, status).iter().any(|name| is_python_name(name))
         || mappings
             .iter()
             .any(|mapping| mapping.file_name().starts_with("libpython"))
 }
 
-/// `python`, `python3`, `/usr/bin/python3.13t`, `python3.14d (deleted)`.
-fn is_python_name(path: &str) -> bool {
-    let name = path.trim_end_matches(" (deleted)");
-    let name = name.rsplit('/').next().unwrap_or(name);
+/// `python`, `python3`, `python3.13t`.
+fn is_python_name(name: &str) -> bool {
     name.strip_prefix("python").is_some_and(|rest| {
         let rest = rest.trim_end_matches(['t', 'd', 'm']);
         rest.bytes()
@@ -196,10 +205,10 @@ mod tests {
             "python3.14d (deleted)",
             "python3",
         ] {
-            assert!(is_python_name(name), "{name}");
+            assert!(is_python_name(file_name(name)), "{name}");
         }
         for name in ["pythonic", "bash", "/opt/python/bin/uwsgi", ""] {
-            assert!(!is_python_name(name), "{name}");
+            assert!(!is_python_name(file_name(name)), "{name}");
         }
         assert_eq!(version_of_name("python3.13t"), Some("3.13".into()));
         assert_eq!(version_of_name("python3"), None);

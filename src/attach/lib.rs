@@ -1,4 +1,30 @@
 //! Gets into a live CPython process and gives a channel to the agent there.
+//!
+//! By ptrace alone: no debugger, no breakpoint, no file, one thread stopped for less than a
+//! millisecond. All is prepared before the target is touched ([`AgentImage`], `preflight`); then one
+//! thread that stands at a safe point is borrowed (`tracer`, `safe_point`) to map the agent and to
+//! start its thread (`hijack`, `stub`). Whenever we fail or are killed, that thread goes back to
+//! where it was by itself (`signal_frame`).
+//!
+//! ```no_run
+//! use std::sync::atomic::AtomicBool;
+//! use std::time::Duration;
+//!
+//! use leakhunt_attach::{AgentImage, AttachOptions, attach};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let image = AgentImage::parse(&std::fs::read("agent.so")?)?;
+//! let interrupted = AtomicBool::new(false);
+//! let options = AttachOptions {
+//!     timeout: Duration::from_secs(10),
+//!     force: false,
+//!     interrupted: &interrupted,
+//! };
+//! let (mut channel, report) = attach(4711, &image, &options)?;
+//! println!("{:?} after {:?}", channel.receive(Duration::from_secs(1))?, report.took);
+//! # Ok(())
+//! # }
+//! ```
 
 mod borrowed;
 mod bpf;

@@ -122,12 +122,13 @@ fn look_inside(pid: u32, handle: Arc<PidFd>, status: Status) -> Result<Target, A
     let mappings = mappings(pid).map_err(|source| denial(pid, &status, source))?;
     if mappings.is_empty() {
         // A process that is ending has none either.
-        return Err(match status.rss_bytes {
-            Some(_) => gone(pid, &handle),
-            None => AttachError::KernelThread {
+        return Err(if status.is_kernel_thread() {
+            AttachError::KernelThread {
                 pid,
                 comm: status.comm,
-            },
+            }
+        } else {
+            gone(pid, &handle)
         });
     }
     let memory = Memory::open(pid).map_err(|source| denial(pid, &status, source))?;

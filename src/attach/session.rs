@@ -6,7 +6,7 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::thread::Builder;
 use std::time::{Duration, Instant};
 
-use crate::preflight::{Target, gone, look};
+use crate::preflight::{Target, gone, is_gone, look};
 use crate::region::Plan;
 use crate::signals::BlockedSignals;
 use crate::tracer::{Hijacked, Search};
@@ -145,7 +145,7 @@ fn take_channel(target: &Target, hijacked: &Hijacked) -> Result<Channel, AttachE
             AttachError::OldKernel {
                 call: "pidfd_getfd",
             }
-        } else if target.memory.read_u32(context).is_err() {
+        } else if is_gone(&source) || target.memory.read_u32(context).is_err() {
             gone(pid, &target.handle)
         } else {
             AttachError::NoChannel { pid, source }

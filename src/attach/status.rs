@@ -11,6 +11,8 @@ pub(crate) struct Status {
     pub(crate) state: char,
     /// The process that the thread belongs to.
     pub(crate) process: u32,
+    /// Its parent, or 0.
+    pub(crate) parent: u32,
     /// Who traces it; 0 is nobody.
     pub(crate) tracer: u32,
     /// Its effective user id.
@@ -39,6 +41,12 @@ impl Status {
         matches!(self.state, 'Z' | 'X' | 'x')
     }
 
+    /// Whether it is a thread of the kernel: all are children of number 2.
+    pub(crate) fn is_kernel_thread(&self) -> bool {
+        const KTHREADD: u32 = 2;
+        self.rss_bytes.is_none() && (self.parent == KTHREADD || self.process == KTHREADD)
+    }
+
     fn parse(text: &[u8]) -> Self {
         let mut status = Self::default();
         for line in text.split(|&byte| byte == b'\n') {
@@ -53,6 +61,7 @@ impl Status {
                 b"Name" => status.comm = value.escape_debug().to_string(),
                 b"State" => status.state = value.chars().next().unwrap_or('?'),
                 b"Tgid" => status.process = number(),
+                b"PPid" => status.parent = number(),
                 b"TracerPid" => status.tracer = number(),
                 b"Uid" => {
                     let effective = value.split_whitespace().nth(1);
@@ -78,13 +87,15 @@ mod tests {
 
     #[test]
     fn a_status_is_read_field_by_field() {
-        let text = b"Name:\tmy prog\nState:\tS (sleeping)\nTgid:\t12\nPid:\t13\nTracerPid:\t7\n\
+        let text =
+            b"Name:\tmy prog\nState:\tS (sleeping)\nTgid:\t12\nPid:\t13\nPPid:\t2\nTracerPid:\t7\n\
             Uid:\t1\t1000\t1\t1\nVmRSS:\t  2048 kB\nCapPrm:\t00000000000000ff\n\
             CapEff:\t0000000000080000\nSeccomp:\t2\n";
         let expected = Status {
             comm: "my prog".into(),
             state: 'S',
             process: 12,
+            parent: 2,
             tracer: 7,
             uid: 1000,
             permitted: 0xff,

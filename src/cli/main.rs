@@ -1,1 +1,51 @@
-fn main() {}
+//! The command line of leakhunt: talks to people, does the thinking, leaves the reading to the agent.
+#![forbid(unsafe_code)]
+
+mod agent_image;
+mod args;
+mod budget;
+mod commands;
+mod door;
+mod failure;
+mod growth_log;
+mod interrupt;
+mod output;
+mod procfs;
+mod quantity;
+mod render;
+mod replay;
+mod session;
+mod spawned;
+mod target;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::Cli;
+use crate::failure::Exit;
+use crate::output::Output;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(usage) => return usage_exit(&usage),
+    };
+    let output = Output::new(&cli.common);
+    match commands::run(&cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(error) if failure::is_closed_pipe(&error) => Exit::Done.into(),
+        Err(error) => {
+            output.error(&error);
+            failure::exit_of(&error).into()
+        }
+    }
+}
+
+/// `--help` and `--version` are results; everything else that clap says is wrong usage.
+fn usage_exit(usage: &clap::Error) -> ExitCode {
+    match usage.print() {
+        Ok(()) if usage.use_stderr() => Exit::Usage.into(),
+        _ => Exit::Done.into(),
+    }
+}

@@ -1,0 +1,23 @@
+//! One file for each command.
+
+mod completions;
+mod dump;
+mod growth;
+mod ps;
+
+use crate::args::{Cli, Command};
+use crate::failure::Exit;
+use crate::output::Output;
+
+/// Runs what was typed.
+///
+/// # Errors
+/// With a context that names the flag or the path.
+pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
+    match &cli.command {
+        Command::Growth(args) => growth::run(args, &cli.common, output),
+        Command::Dump(args) => dump::run(args, &cli.common, output),
+        Command::Ps(_) => ps::run(&cli.common, output),
+        Command::Completions(args) => completions::run(args, output),
+    }
+}

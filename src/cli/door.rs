@@ -1,0 +1,167 @@
+//! Opens sessions with a target, the first and those that replace a lost one.
+
+use std::time::{Duration, Instant};
+
+use leakhunt_attach::{AgentImage, AttachError, AttachOptions, Channel, attach};
+
+use crate::agent_image::agent_image;
+use crate::args::TargetArgs;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::{Interrupts, Urgency};
+use crate::output::Output;
+use crate::procfs::start_ticks;
+use crate::render::numbers::duration;
+use crate::session::{Session, SessionError};
+use crate::target::Target;
+
+/// How long a command that leakhunt started may take until it has an interpreter.
+const START: Duration = Duration::from_secs(10);
+/// How often that is tried.
+const START_RETRY: Duration = Duration::from_millis(50);
+
+/// The way into one target.
+pub(crate) struct Door<'a> {
+    pub(crate) pid: u32,
+    /// Tells a later process of the same id apart.
+    start_ticks: Option<u64>,
+    image: AgentImage,
+    options: &'a TargetArgs,
+    interrupts: &'a Interrupts,
+    output: &'a Output,
+    was_opened: bool,
+    /// Until when a target that has no interpreter yet may get one.
+    starting_until: Option<Instant>,
+}
+
+impl<'a> Door<'a> {
+    /// The way into `target`; it is not touched yet.
+    ///
+    /// # Errors
+    /// When this build carries no agent.
+    pub(crate) fn new(
+        target: &Target,
+        options: &'a TargetArgs,
+        interrupts: &'a Interrupts,
+        output: &'a Output,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            pid: target.pid,
+            start_ticks: start_ticks(target.pid),
+            image: agent_image()?,
+            options,
+            interrupts,
+            output,
+            was_opened: false,
+            starting_until: target.child.is_some().then(|| Instant::now() + START),
+        })
+    }
+
+    /// Attaches and waits until the agent is in the interpreter.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) fn open(&mut self) -> Result<Session<Channel>, OpenError> {
+        loop {
+            match self.try_open() {
+                Ok(session) => {
+                    self.was_opened = true;
+                    self.starting_until = None;
+                    return Ok(session);
+                }
+                Err(error) if self.may_come_up(&error) => self.interrupts.sleep(START_RETRY),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn try_open(&self) -> Result<Session<Channel>, OpenError> {
+        if self.interrupts.urgency() > Urgency::None {
+            return Err(SessionError::Interrupted.into());
+        }
+        if self.is_target_gone() {
+            return Err(SessionError::TargetExited.into());
+        }
+        let options = AttachOptions {
+            timeout: self.options.timeout,
+            force: self.options.force,
+            interrupted: self.interrupts.requested,
+        };
+        let (channel, report) = attach(self.pid, &self.image, &options).map_err(|error| {
+            if self.interrupts.urgency() > Urgency::None {
+                SessionError::Interrupted.into()
+            } else if self.is_target_gone() {
+                SessionError::TargetExited.into()
+            } else {
+                OpenError::Attach(error)
+            }
+        })?;
+        self.output.detail(
+            1,
+            format_args!(
+                "attached to {} in {}; its thread was stopped for {} at {}, {} tried",
+                self.pid,
+                duration(report.took),
+                duration(report.stopped),
+                report.safe_point,
+                report.tries
+            ),
+        );
+        Ok(Session::greet(
+            channel,
+            self.options.timeout,
+            self.interrupts,
+            self.output,
+        )?)
+    }
+
+    /// Whether the process is gone that was there before; one that never was is the attach's to
+    /// explain.
+    fn is_target_gone(&self) -> bool {
+        self.start_ticks.is_some() && start_ticks(self.pid) != self.start_ticks
+    }
+
+    /// Whether the target is on its way from `exec` to an interpreter, when it was just started.
+    fn may_come_up(&self, error: &OpenError) -> bool {
+        let is_starting = self
+            .starting_until
+            .is_some_and(|until| Instant::now() < until);
+        is_starting
+            && match error {
+                OpenError::Attach(_) => true,
+                OpenError::Session(error) => matches!(error, SessionError::NotRunning),
+            }
+    }
+}
+
+/// Why a session did not come about.
+#[derive(Debug)]
+pub(crate) enum OpenError {
+    /// No way in.
+    Attach(AttachError),
+    /// The agent got in, but no further.
+    Session(SessionError),
+}
+
+impl OpenError {
+    /// What a person is told.
+    pub(crate) fn into_error(self, pid: u32) -> anyhow::Error {
+        match self {
+            Self::Attach(error) => error.into(),
+            Self::Session(error) => error.into_failure(pid).into(),
+        }
+    }
+}
+
+impl From<SessionError> for OpenError {
+    fn from(error: SessionError) -> Self {
+        Self::Session(error)
+    }
+}
+
+/// The target had gone before there was anything to show.
+pub(crate) fn ended_too_early(pid: u32) -> Failure {
+    Failure::new(
+        Exit::TargetGone,
+        format!("process {pid} ended before leakhunt could look at it"),
+    )
+}

@@ -1,0 +1,133 @@
+//! Numbers of `/proc` and `/sys/fs/cgroup`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::budget::Memory;
+
+/// What the target's memory is like; what cannot be read is 0, or `None` for a limit.
+pub(crate) fn memory_of(pid: u32) -> Memory {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let rss_bytes = kib_line(&status, "VmRSS:").unwrap_or(0);
+    let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    Memory {
+        rss_bytes,
+        anonymous_bytes: kib_line(&status, "RssAnon:").unwrap_or(rss_bytes),
+        available_bytes: kib_line(&machine, "MemAvailable:"),
+        cgroup_headroom_bytes: cgroup_headroom(pid),
+    }
+}
+
+/// When the process was started, in ticks since boot; tells apart two processes of one id.
+pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The second field is the name in brackets and may hold anything; the 22nd is the start.
+    let after_name = stat.get(stat.rfind(')')? + 1..)?;
+    let mut fields = after_name.split_whitespace();
+    if fields.next()? == "Z" {
+        return None;
+    }
+    fields.nth(18)?.parse().ok()
+}
+
+/// The name of a user; the number where it has none.
+pub(crate) fn user_name(uid: u32) -> String {
+    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
+    name_in_passwd(&passwd, uid).unwrap_or_else(|| uid.to_string())
+}
+
+fn name_in_passwd(passwd: &str, uid: u32) -> Option<String> {
+    passwd.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)?.parse() == Ok(uid)).then(|| name.to_owned())
+    })
+}
+
+fn kib_line(text: &str, key: &str) -> Option<u64> {
+    let line = text.lines().find_map(|line| line.strip_prefix(key))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    kib.checked_mul(1024)
+}
+
+/// How much more the process's cgroups let it have; `None` where none has a limit.
+fn cgroup_headroom(pid: u32) -> Option<u64> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
+    groups
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.splitn(3, ':');
+            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            let root = match controllers {
+                "" => "/sys/fs/cgroup",
+                _ if controllers.split(',').any(|one| one == "memory") => "/sys/fs/cgroup/memory",
+                _ => return None,
+            };
+            lowest_headroom(Path::new(root), path)
+        })
+        .min()
+}
+
+/// The lowest of the group and those above it.
+fn lowest_headroom(root: &Path, path: &str) -> Option<u64> {
+    let relative: PathBuf = Path::new(path.trim_start_matches('/'))
+        .components()
+        .filter(|part| matches!(part, std::path::Component::Normal(_)))
+        .collect();
+    let group = root.join(relative);
+    group
+        .ancestors()
+        .take_while(|above| above.starts_with(root))
+        .filter_map(headroom_of_group)
+        .min()
+}
+
+fn headroom_of_group(group: &Path) -> Option<u64> {
+    let number = |name: &str| -> Option<u64> {
+        fs::read_to_string(group.join(name))
+            .ok()?
+            .trim()
+            .parse()
+            .ok()
+    };
+    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
+    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
+    let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
+    // Files in the cache count as used, but are let go when memory is needed.
+    let cache: u64 = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("inactive_file "))
+        .and_then(|number| number.trim().parse().ok())
+        .unwrap_or(0);
+    Some(limit.saturating_sub(used.saturating_sub(cache)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_memory_and_start_are_read() {
+        let own = std::process::id();
+        let memory = memory_of(own);
+        assert!(memory.rss_bytes > 0 && memory.anonymous_bytes <= memory.rss_bytes);
+        assert!(memory.available_bytes > Some(0));
+        assert!(start_ticks(own) > Some(0));
+        assert_eq!(start_ticks(u32::MAX), None);
+    }
+
+    #[test]
+    fn lines_in_kib_are_found() {
+        let status = "Name:\tVmRSS: 1\nVmRSS:\t     12 kB\nRssAnon:\tx\n";
+        assert_eq!(kib_line(status, "VmRSS:"), Some(12_288));
+        assert_eq!(kib_line(status, "RssAnon:"), None);
+        assert_eq!(kib_line(status, "RssFile:"), None);
+    }
+
+    #[test]
+    fn users_have_names() {
+        let passwd = "root:x:0:0:root:/root:/bin/sh\nann:x:1000:1000::/home/ann:/bin/sh\nbad\n";
+        assert_eq!(name_in_passwd(passwd, 1000).as_deref(), Some("ann"));
+        assert_eq!(name_in_passwd(passwd, 7), None);
+    }
+}

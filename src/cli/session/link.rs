@@ -1,0 +1,30 @@
+//! What a session needs of a channel; in tests an agent that follows a script.
+
+use std::time::Duration;
+
+use leakhunt_attach::{Channel, ChannelError};
+use leakhunt_wire::{Reply, Request};
+
+/// A connection to an agent.
+pub(crate) trait Link {
+    /// Asks something of the agent.
+    fn send(&self, request: &Request<'_>) -> Result<(), ChannelError>;
+    /// The agent's next packet; `None` when there was none within `timeout`.
+    fn receive(&mut self, timeout: Duration) -> Result<Option<Reply<'_>>, ChannelError>;
+    /// Whether the target has ended.
+    fn has_target_exited(&self) -> bool;
+}
+
+impl Link for Channel {
+    fn send(&self, request: &Request<'_>) -> Result<(), ChannelError> {
+        self.send(request)
+    }
+
+    fn receive(&mut self, timeout: Duration) -> Result<Option<Reply<'_>>, ChannelError> {
+        self.receive(timeout)
+    }
+
+    fn has_target_exited(&self) -> bool {
+        self.has_target_exited()
+    }
+}

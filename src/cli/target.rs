@@ -1,0 +1,163 @@
+//! Which process to look into.
+
+use leakhunt_attach::{Candidate, candidates};
+
+use crate::args::TargetArgs;
+use crate::failure::{Exit, Failure};
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::render::ps;
+use crate::spawned::Spawned;
+
+/// A process to look into.
+#[derive(Debug)]
+pub(crate) struct Target {
+    pub(crate) pid: u32,
+    /// Where leakhunt started it.
+    pub(crate) child: Option<Spawned>,
+}
+
+impl Target {
+    /// The process that the options name, start, or leave to be found.
+    ///
+    /// # Errors
+    /// When the command cannot be started, or there is not exactly one process to find.
+    pub(crate) fn choose(options: &TargetArgs, output: &Output) -> anyhow::Result<Self> {
+        if let Some(pid) = options.pid {
+            return Ok(Self { pid, child: None });
+        }
+        if !options.start.is_empty() {
+            let child = Spawned::start(&options.start)?;
+            let pid = child.pid();
+            output.detail(1, format_args!("started process {pid}"));
+            return Ok(Self {
+                pid,
+                child: Some(child),
+            });
+        }
+        let own_uid = rustix::process::geteuid().as_raw();
+        let pid = only_one(&candidates(), own_uid)?;
+        output.note(format_args!(
+            "taking process {pid}, the only CPython process of yours"
+        ));
+        Ok(Self { pid, child: None })
+    }
+
+    /// How leakhunt ends: for a target that it started, when that has ended, with its exit code;
+    /// unless that is 0 and leakhunt itself failed.
+    ///
+    /// # Errors
+    /// That of `result`.
+    pub(crate) fn conclude(
+        self,
+        result: anyhow::Result<Exit>,
+        interrupts: &Interrupts,
+        output: &Output,
+    ) -> anyhow::Result<Exit> {
+        let Some(mut child) = self.child else {
+            return result;
+        };
+        if let Err(error) = &result
+            && !crate::failure::is_closed_pipe(error)
+            && crate::failure::exit_of(error) != Exit::TargetGone
+        {
+            output.warn(format_args!("{error:#}; process {} goes on", self.pid));
+        }
+        match (child.exit_code(interrupts, output), &result) {
+            (Exit::OfTarget(0), Err(_)) => result,
+            (Exit::OfTarget(0), Ok(own)) if *own != Exit::TargetGone => Ok(*own),
+            (exit, _) => Ok(exit),
+        }
+    }
+}
+
+/// The one process of `own_uid` that can be attached.
+fn only_one(all: &[Candidate], own_uid: u32) -> Result<u32, Failure> {
+    let (attachable, others): (Vec<_>, Vec<_>) = all
+        .iter()
+        .filter(|candidate| candidate.uid == own_uid)
+        .partition(|candidate| candidate.obstacle.is_none());
+    match (attachable.as_slice(), others.as_slice()) {
+        ([one], _) => Ok(one.pid),
+        ([], []) => Err(
+            Failure::new(Exit::Usage, "no CPython process of yours is running").with_help(
+                "name one with --pid, or start one: leakhunt growth -- python app.py\n\
+             `leakhunt ps` lists those of other users too",
+            ),
+        ),
+        ([], [_, ..]) => Err(Failure::new(
+            Exit::NoAttach,
+            "no CPython process of yours can be attached",
+        )
+        .with_help(ps::remedies(others))),
+        ([_, _, ..], _) => Err(Failure::new(
+            Exit::Usage,
+            format!(
+                "{} CPython processes of yours can be attached; choose one with --pid",
+                attachable.len()
+            ),
+        )
+        .with_help(
+            attachable
+                .iter()
+                .map(|candidate| ps::line(candidate, 100))
+                .collect::<Vec<_>>()
+                .join("\n"),
+        )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::help_of;
+    use leakhunt_attach::AttachError;
+    use std::time::Duration;
+
+    fn candidate(pid: u32, uid: u32, can: bool) -> Candidate {
+        Candidate {
+            pid,
+            uid,
+            python: Some("3.12.1".into()),
+            rss_bytes: 81_000_000,
+            limit_bytes: None,
+            uptime: Duration::from_secs(90),
+            command: format!("python app{pid}.py"),
+            obstacle: (!can).then_some(AttachError::NoSuchProcess { pid }),
+        }
+    }
+
+    #[test]
+    fn the_only_one_is_taken() {
+        let all = [
+            candidate(1, 0, true),
+            candidate(2, 7, true),
+            candidate(3, 7, false),
+        ];
+        assert_eq!(only_one(&all, 7).unwrap(), 2);
+    }
+
+    #[test]
+    fn several_are_listed() {
+        let all = [candidate(1, 7, true), candidate(2, 7, true)];
+        let failure = only_one(&all, 7).unwrap_err();
+        assert_eq!(failure.exit.code(), 2);
+        let help = help_of(&failure.into()).unwrap();
+        assert_eq!(help.lines().count(), 2, "{help}");
+        assert!(help.contains("python app2.py"), "{help}");
+    }
+
+    #[test]
+    fn none_is_told_from_none_that_can_be_attached() {
+        assert_eq!(
+            only_one(&[candidate(1, 0, true)], 7)
+                .unwrap_err()
+                .exit
+                .code(),
+            2
+        );
+        let failure = only_one(&[candidate(1, 7, false)], 7).unwrap_err();
+        assert_eq!(failure.exit.code(), 3);
+        assert!(help_of(&failure.into()).unwrap().contains("leakhunt ps"));
+    }
+}
