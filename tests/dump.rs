@@ -19,7 +19,7 @@ fn objects(document: &Value) -> Vec<&Value> {
 
 /// The text of one object.
 fn text(object: &Value) -> &str {
-    object["repr"]
+    object["text"]
         .as_str()
         .unwrap_or_else(|| panic!("no `repr` in {object}"))
 }
@@ -116,7 +116,7 @@ fn an_endless_repr_is_cut_off_and_the_rest_comes() {
         assert_eq!(found.len(), 3, "{document}");
         let whole = found
             .iter()
-            .filter(|object| object["repr"] == "<a short one>")
+            .filter(|object| object["text"] == "<a short one>")
             .count();
         assert_eq!(whole, 2, "{document}");
         target.finish_unharmed();
@@ -164,7 +164,7 @@ fn a_huge_repr_is_cut_to_max_chars() {
         );
         let document = dump(&mut target, "Unicode", &[]);
         assert!(
-            objects(&document)[0]["repr"]
+            objects(&document)[0]["text"]
                 .as_str()
                 .unwrap()
                 .contains("naïve 🐍"),
@@ -199,7 +199,7 @@ fn a_safe_dump_runs_no_code_of_the_target() {
         );
         // What runs in the copy does not change the target, so the proof is in what is told.
         assert!(!text(found[0]).contains("<Recording>"), "{document}");
-        let size = &found[0]["size"];
+        let size = &found[0]["size_bytes"];
         assert_ne!(size, 4242, "`__sizeof__` is code of the target");
         let safe = dump(&mut target, "Exiting", &["--safe"]);
         assert_eq!(

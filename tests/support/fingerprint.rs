@@ -107,6 +107,17 @@ impl Fingerprint {
     }
 }
 
+/// A field of the whole process, without the signals 32 to 34: they are libc's own, which glibc sets up
+/// when the first thread is made and musl when it needs them.
+fn process_field(pid: u32, field: &str) -> Option<String> {
+    let value = status_field(pid, field)?;
+    if !["SigIgn", "SigCgt"].contains(&field) {
+        return Some(value);
+    }
+    let signals = u64::from_str_radix(&value, 16).ok()?;
+    Some(format!("{:016x}", signals & !(0b111 << 31)))
+}
+
 fn is_foreign_code(mapping: &Mapping) -> bool {
     mapping.permissions.contains('x') && !mapping.name.starts_with(['/', '['])
 }

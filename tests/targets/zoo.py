@@ -250,24 +250,24 @@ def key(kind):
     return "%s.%s" % (kind.__module__, kind.__qualname__)
 
 
-def tally(objects, counts, sizes):
-    kind = name = one = None
+def count():
+    """JSON text of `{type: [count, bytes]}`: a string, which the collector does not track.
+
+    Nothing of its own is in the count: no closure, whose cells would be.
+    """
+    tally = {}
+    objects = gc.get_objects()
+    own = (id(tally), id(sys._getframe()))
+    row = kind = name = one = None
     for one in objects:
+        if id(one) in own:
+            continue
         kind = type(one)
         name = key(kind)
-        counts[name] = counts.get(name, 0) + 1
-        sizes[name] = sizes.get(name, 0) + sys.getsizeof(one)
-    del objects, kind, name, one
-
-
-def count():
-    """JSON text of `{type: [count, bytes]}`: a string, which the collector does not track."""
-    counts, sizes = {}, {}
-    objects = gc.get_objects()
-    own = {id(counts), id(sizes), id(sys._getframe())}
-    objects = [one for one in objects if id(one) not in own]
-    tally(objects, counts, sizes)
-    return json.dumps({name: [counts[name], sizes[name]] for name in counts})
+        row = tally.get(name, (0, 0))
+        tally[name] = (row[0] + 1, row[1] + sys.getsizeof(one))
+    del objects, kind, one
+    return json.dumps(tally)
 
 
 def look():
