@@ -61,7 +61,7 @@ impl Fingerprint {
             threads: kinds,
             descriptors: descriptors(pid),
             process: PROCESS_FIELDS
-                .map(|field| (field, status_field(pid, field)))
+                .map(|field| (field, process_field(pid, field)))
                 .into(),
             limits: fs::read_to_string(format!("/proc/{pid}/limits")).ok(),
             children,
