@@ -95,6 +95,11 @@ fn measure(n_objects: u64) {
 
 fn looks(target: &mut Target) -> Looks {
     let mut session = Session::open(target.pid(), &agent());
+    print(&format!(
+        "  attach: first answer     {:.1}, thread stopped {:.3}",
+        session.first_answer.as_secs_f64() * 1000.0,
+        session.report.stopped.as_secs_f64() * 1000.0
+    ));
     let mut looks = Looks::default();
     for _ in 0..N_LOOKS {
         target.measure("reset");
