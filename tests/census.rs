@@ -110,10 +110,8 @@ fn differences(expected: &Tally, found: &Tally) -> Vec<String> {
 
 /// Checks count and bytes of each type; gives the names of those whose bytes are an estimate.
 fn check_tally(looked: &Looked) -> Vec<String> {
-    assert!(
-        differences(&looked.before, &looked.after).is_empty(),
-        "the look left objects behind"
-    );
+    let left = differences(&looked.before, &looked.after);
+    assert!(left.is_empty(), "the look left objects behind:\n  {}", left.join("\n  "));
     let mut estimates = Vec::new();
     let mut found = Tally::new();
     let mut expected = looked.everything.clone();

@@ -78,7 +78,7 @@ fn each_step_is_told_as_it_happened() {
 
 #[test]
 fn objgraph_in_the_target_tells_the_same_growth() {
-    on_each(all(), |py| {
+    on_each(few(), |py| {
         let Some(mut target) = shop_with_objgraph(py) else {
             return;
         };

@@ -3,6 +3,7 @@
 A request is one line of JSON, {"eval": EXPRESSION} or {"exec": STATEMENTS}; the answer is one line
 that starts with MARK. All else on stdout is noise that the test complains of.
 """
+import _signal
 import atexit
 import gc
 import json
@@ -61,7 +62,8 @@ def poll():
 
 
 def handler_name(handler):
-    return getattr(handler, "__qualname__", None) or getattr(handler, "name", str(type(handler)))
+    # Of `_signal`: `signal.getsignal` leaves cycles of exceptions behind on some versions.
+    return getattr(handler, "__qualname__", None) or repr(handler)
 
 
 def state():
@@ -75,6 +77,6 @@ def state():
         "switch interval": sys.getswitchinterval(),
         "trace": [repr(sys.gettrace()), repr(sys.getprofile())],
         "recursion limit": sys.getrecursionlimit(),
-        "signals": [handler_name(signal.getsignal(n)) for n in range(1, 32)],
+        "signals": [handler_name(_signal.getsignal(n)) for n in range(1, 32)],
         "modules": len(sys.modules),
     }
