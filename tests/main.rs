@@ -1,0 +1,52 @@
+//! Tests of the program on live interpreters. One binary; this is its table of contents.
+//!
+//! Each test loops over the interpreters found on this machine and names the one it fails on.
+//! `LEAKHUNT_TEST_PYTHONS=3.14,python3` keeps to some of them by name, `LEAKHUNT_STRESS=1` runs the
+//! long forms of `stress`, `LEAKHUNT_BIN=FILE` tests another build of the program, and
+//! `LEAKHUNT_PYTHONS_TOOL=FILE` names the tool that lists further interpreters.
+
+#[cfg(test)]
+mod support;
+
+/// The image that goes into a target needs no loader.
+#[cfg(test)]
+mod agent_image;
+/// Counts and bytes of each type are the interpreter's own, garbage is the collector's.
+#[cfg(test)]
+mod census;
+/// Arguments, help, exit codes and what goes to which stream.
+#[cfg(test)]
+mod cli;
+/// `dump`: the reprs of a type's objects, and what a hostile `__repr__` cannot do.
+#[cfg(test)]
+mod dump;
+/// The agent's code on an interpreter in the test's own process.
+#[cfg(test)]
+mod embedded;
+/// Each reason not to attach has its message, its remedy and exit code 3.
+#[cfg(test)]
+mod errors;
+/// `growth`: numbers equal to objgraph's, its formats, its log, its ways to end.
+#[cfg(test)]
+mod growth;
+/// Targets in namespaces, in a chroot, and embedded in a C program.
+#[cfg(test)]
+mod habitats;
+/// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
+#[cfg(test)]
+mod packages;
+/// `ps`: what can be attached and what cannot.
+#[cfg(test)]
+mod ps;
+/// The rules that the sources of the project keep.
+#[cfg(test)]
+mod sources;
+/// Many attaches to targets that are busy, that end, and from programs that are killed.
+#[cfg(test)]
+mod stress;
+/// The harness notices what it is there to notice.
+#[cfg(test)]
+mod support_checks;
+/// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
+#[cfg(test)]
+mod unharmed;

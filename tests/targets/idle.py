@@ -1,0 +1,2 @@
+"""Waits in a read of stdin."""
+serve()
