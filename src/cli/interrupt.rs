@@ -54,13 +54,20 @@ impl Interrupts {
     /// # Errors
     /// When the signals cannot be had.
     pub(crate) fn listen() -> anyhow::Result<Self> {
-        let signals =
-            Signals::new([SIGINT, SIGTERM, SIGHUP]).context("cannot listen for Ctrl-C")?;
-        let (sender, wake_ups) = bounded(8);
+        let (wake_up, wake_ups) = bounded(8);
+        let wake_up_too = wake_up.clone();
+        ctrlc::set_handler(move || answer(SIGINT, &wake_up)).context("cannot listen for Ctrl-C")?;
+        // ctrlc does not tell its signals apart, and a started target must get the very one.
+        let mut signals =
+            Signals::new([SIGTERM, SIGHUP]).context("cannot listen for the end of the terminal")?;
         thread::Builder::new()
             .name("signals".into())
-            .spawn(move || answer(signals, &sender))
-            .context("cannot start a thread that listens for Ctrl-C")?;
+            .spawn(move || {
+                signals
+                    .forever()
+                    .for_each(|signal| answer(signal, &wake_up_too));
+            })
+            .context("cannot start a thread that listens for signals")?;
         Ok(Self {
             wake_ups,
             requested: &REQUESTED,
@@ -134,24 +141,22 @@ fn lock_child() -> std::sync::MutexGuard<'static, Option<Pid>> {
         .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
-fn answer(mut signals: Signals, wake_up: &Sender<()>) {
-    for signal in signals.forever() {
-        if signal != SIGINT || !is_in_front_of_a_terminal() {
-            pass_on(signal);
+fn answer(signal: i32, wake_up: &Sender<()>) {
+    if signal != SIGINT || !is_in_front_of_a_terminal() {
+        pass_on(signal);
+    }
+    let n_before = N_REQUESTS.fetch_add(1, Ordering::SeqCst);
+    REQUESTED.store(true, Ordering::SeqCst);
+    let _ = wake_up.try_send(());
+    match n_before {
+        0 => {}
+        1 => {
+            let _ = thread::Builder::new().spawn(|| {
+                thread::sleep(Duration::from_secs(2));
+                end();
+            });
         }
-        let n_before = N_REQUESTS.fetch_add(1, Ordering::SeqCst);
-        REQUESTED.store(true, Ordering::SeqCst);
-        let _ = wake_up.try_send(());
-        match n_before {
-            0 => {}
-            1 => {
-                let _ = thread::Builder::new().spawn(|| {
-                    thread::sleep(Duration::from_secs(2));
-                    end();
-                });
-            }
-            _ => end(),
-        }
+        _ => end(),
     }
 }
 
