@@ -99,7 +99,7 @@ pub struct RecordType {
 #[non_exhaustive]
 pub enum RecordError {
     /// Not JSON at all; what a crash leaves at the end of a log.
-    #[error("not a line of JSON: {0}")]
+    #[error("not a line of JSON")]
     NotJson(#[source] serde_json::Error),
     /// JSON that says it is something else, or does not say.
     #[error("not a {GROWTH_SCHEMA} record, but {found}")]
@@ -108,7 +108,7 @@ pub enum RecordError {
         found: String,
     },
     /// The right schema, but fields are missing or of the wrong kind.
-    #[error("a damaged {GROWTH_SCHEMA} record: {0}")]
+    #[error("a damaged {GROWTH_SCHEMA} record")]
     BadField(#[source] serde_json::Error),
     /// Numbers that cannot be.
     #[error("a damaged {GROWTH_SCHEMA} record: {0}")]
