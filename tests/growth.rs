@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use crate::support::packages::objgraph_source;
 use crate::support::{
-    Fingerprint, Interpreter, LIMIT, Leakhunt, Lockstep, Target, all, assert_unharmed, few,
-    on_each, python3, records, scratch_file, skipped,
+    Fingerprint, Interpreter, LIMIT, Leakhunt, Lockstep, Target, all, assert_unharmed, eventually,
+    few, on_each, python3, records, scratch_file, skipped,
 };
 
 /// What the target does between the looks, and what is told of `Template`: how many there are, the
@@ -366,14 +366,18 @@ fn a_command_is_started_and_its_exit_code_passed_on() {
 
 #[test]
 fn a_started_command_keeps_its_streams_and_gets_our_signals() {
+    let ready = scratch_file("ready");
     let script = "import signal, sys, time
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(11))
 sys.stderr.write('heard\\n')
+open(sys.argv[1], 'w').close()
 while True: time.sleep(0.05)";
     let mut growth = Leakhunt::new(["growth", "--interval", "1h", "--json", "--"])
         .arg(&python3().executable)
         .args(&["-c", script])
+        .arg(&ready)
         .start();
+    eventually(LIMIT, || ready.exists().then_some(())).expect("the command runs");
     growth.line();
     growth.signal(libc::SIGTERM);
     growth.end(LIMIT).expect(11).expect_stderr("heard");

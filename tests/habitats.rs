@@ -9,6 +9,9 @@ use crate::support::{
 /// Attaches, counts and dumps; the target must be unharmed.
 fn check(target: &mut Target) {
     let before = Fingerprint::of(target);
+    let args = ["--type", "module", "--limit", "2"];
+    Leakhunt::at(target.pid, "dump", &args).run().expect(0);
+    assert_unharmed(&before, target);
     for _ in 0..3 {
         let done = Leakhunt::at(target.pid, "growth", &["--count", "1", "--json"])
             .run()
@@ -16,9 +19,6 @@ fn check(target: &mut Target) {
         assert_eq!(done.json_lines().len(), 1);
         assert_unharmed(&before, target);
     }
-    let args = ["--type", "module", "--limit", "2"];
-    Leakhunt::at(target.pid, "dump", &args).run().expect(0);
-    assert_unharmed(&before, target);
 }
 
 fn can_unshare(flags: &[&str]) -> bool {

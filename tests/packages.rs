@@ -131,7 +131,7 @@ serve()";
 
 #[test]
 fn gunicorn_and_its_workers_serve_on() {
-    with_packages(&["gunicorn"], |py, folder| {
+    with_packages(&["gunicorn==23.0.0"], |py, folder| {
         let socket = scratch_file("gunicorn.sock");
         let script = include_str!("targets/gunicorn_client.py");
         let mut client = py.command();

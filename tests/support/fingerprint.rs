@@ -70,9 +70,14 @@ impl Fingerprint {
         }
     }
 
-    /// For a target that thaws its own frozen objects meanwhile.
-    pub(crate) fn forgive_unfreezing(&mut self) {
-        self.own_words["frozen"] = 0.into();
+    /// Expects `value` for what the target says of `word`, where the test knows that it changes.
+    pub(crate) fn expect_word(&mut self, word: &str, value: Value) {
+        self.own_words[word] = value;
+    }
+
+    /// What the target says of `word`.
+    pub(crate) fn word(&self, word: &str) -> &Value {
+        &self.own_words[word]
     }
 
     /// What differs, as lines for a person.
