@@ -7,6 +7,9 @@ fn library(py: &Interpreter) -> Result<(String, String), String> {
     if !py.sees_our_files() {
         return Err("it lives in another root file system".into());
     }
+    if py.version < (3, 9, 0) {
+        return Err("pyo3 needs 3.9".into());
+    }
     let script = "import os, sys, sysconfig as s
 v = s.get_config_var
 lib = os.path.join(v('LIBDIR') or '', v('LDLIBRARY') or '')

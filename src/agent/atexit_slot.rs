@@ -1,7 +1,8 @@
 //! The slot that a callback of `atexit` leaves behind.
 //!
 //! Up to 3.13 `atexit.unregister` empties the callback's place in an array and keeps the place, so
-//! that each session would leave one more. If the last place is the agent's, it is given back.
+//! that each session would leave one more. If the last place is the agent's, it is given back, with
+//! empty ones before it: those of sessions that ended while this one went on.
 
 use core::ffi::c_void;
 
@@ -13,7 +14,7 @@ use crate::sys;
 /// The last place of the array: `state` is the address of `{ callbacks, n_callbacks, capacity }`.
 pub(crate) struct Slot {
     state: usize,
-    place: usize,
+    callbacks: usize,
     n_callbacks: u32,
 }
 
@@ -55,12 +56,11 @@ impl Slot {
         if callbacks < 4096 || n_callbacks == 0 || n_callbacks > capacity || capacity > MOST {
             return None;
         }
-        let place = callbacks.checked_add((n_callbacks as usize - 1) * size_of::<usize>())?;
-        let [callback] = read(place)?;
+        let [callback] = read(place(callbacks, n_callbacks - 1)?)?;
         let [called] = read(callback)?;
         (called == function).then_some(Self {
             state,
-            place,
+            callbacks,
             n_callbacks,
         })
     }
@@ -71,13 +71,23 @@ impl Slot {
     /// The caller has held the GIL since `of`.
     pub(crate) unsafe fn give_back(self) {
         let numbers = (self.state + size_of::<usize>()) as *mut u32;
+        let is_empty = |index| place(self.callbacks, index).and_then(read) == Some([0]);
+        let mut n_left = self.n_callbacks;
+        while n_left > 0 && is_empty(n_left - 1) {
+            n_left -= 1;
+        }
         // SAFETY: `of` has found the number here, and nobody changes it without the GIL.
         unsafe {
-            if read(self.place) == Some([0]) && numbers.read() == self.n_callbacks {
-                numbers.write(self.n_callbacks - 1);
+            if numbers.read() == self.n_callbacks {
+                numbers.write(n_left);
             }
         }
     }
+}
+
+/// Address of one place of the array.
+fn place(callbacks: usize, index: u32) -> Option<usize> {
+    callbacks.checked_add(index as usize * size_of::<usize>())
 }
 
 fn read<const N: usize>(address: usize) -> Option<[usize; N]> {

@@ -8,6 +8,7 @@ use crate::buffer::Budget;
 use crate::capi::Object;
 use crate::garbage::Search;
 use crate::outbox::Outbox;
+use crate::own::OwnObjects;
 use crate::sizes::TypeSize;
 use crate::sys;
 use crate::tally::{Tally, Walk, WalkError, add_to};
@@ -38,6 +39,7 @@ impl Walk<'_> {
         counted: &Counted,
         outbox: &mut Outbox,
     ) -> Result<(), WalkError> {
+        tally.leave_out_own();
         tally.send_types(outbox)?;
         let end = WalkEnd {
             all: tally.sum(|entry| entry.all),
@@ -102,20 +104,18 @@ impl Walk<'_> {
 
     /// How many objects the interpreter's own enumeration shows; 0 where there is none.
     fn count_visits(&self) -> u64 {
-        unsafe extern "C" fn count_one(_: Object, argument: *mut c_void) -> c_int {
-            // SAFETY: `argument` is the counter below.
-            unsafe { *argument.cast::<u64>() += 1 };
+        unsafe extern "C" fn count_one(object: Object, argument: *mut c_void) -> c_int {
+            // SAFETY: `argument` is the pair below, used by this callback alone meanwhile.
+            let (own, n_objects) = unsafe { &mut *argument.cast::<(OwnObjects, u64)>() };
+            *n_objects += u64::from(!own.contain(object as usize));
             1
         }
-        let mut n_objects = 0_u64;
+        let mut visits = (self.heap.own, 0_u64);
         if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
+            let argument = (&raw mut visits).cast();
             // SAFETY: as in `Tally::add_visits`.
-            unsafe {
-                self.heap
-                    .capi
-                    .visit_objects(count_one, (&raw mut n_objects).cast())
-            };
+            unsafe { self.heap.capi.visit_objects(count_one, argument) };
         }
-        n_objects
+        visits.1
     }
 }

@@ -100,6 +100,11 @@ impl ExitGuard {
         }
     }
 
+    /// Address of the callback.
+    pub(crate) fn callback(&self) -> usize {
+        self.function as usize
+    }
+
     /// Takes the callback back.
     ///
     /// # Safety

@@ -6,6 +6,7 @@ use crate::capi::CApi;
 use crate::layout::Layout;
 use crate::lists::Lists;
 use crate::memory::Memory;
+use crate::own::OwnObjects;
 
 /// The interpreter's heap: where to find things in it.
 pub(crate) struct Heap {
@@ -15,6 +16,7 @@ pub(crate) struct Heap {
     pub(crate) lists: Option<Lists>,
     /// Address of `gcstate->collecting`; 0 where it is not known.
     collecting: usize,
+    pub(crate) own: OwnObjects,
     pub(crate) list_type: usize,
     pub(crate) dict_type: usize,
 }
@@ -23,8 +25,8 @@ impl Heap {
     /// Looks round. `None` for a version of Python that is not known.
     ///
     /// # Safety
-    /// The caller holds the GIL.
-    pub(crate) unsafe fn find(capi: &CApi, memory: Memory) -> Option<Self> {
+    /// The caller holds the GIL, and has held it since `callback` was registered with `atexit`.
+    pub(crate) unsafe fn find(capi: &CApi, memory: Memory, callback: usize) -> Option<Self> {
         // SAFETY: the caller is in the interpreter, which therefore is initialised.
         let interpreter = unsafe { capi.main_interpreter() };
         let layout = Layout::of(capi, memory, interpreter)?;
@@ -43,6 +45,7 @@ impl Heap {
             layout,
             lists,
             collecting,
+            own: OwnObjects::of(callback, capi, &layout, lists.as_ref(), memory),
             list_type: capi.address(Capi::PyList_Type),
             dict_type: capi.address(Capi::PyDict_Type),
         })

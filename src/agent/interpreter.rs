@@ -90,6 +90,11 @@ impl Interpreter {
         }
     }
 
+    /// Address of the callback that is registered with `atexit`.
+    pub(crate) fn callback(&self) -> usize {
+        self.guard.callback()
+    }
+
     /// Goes in again.
     ///
     /// # Errors

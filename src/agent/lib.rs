@@ -55,6 +55,8 @@ mod object_set;
 #[cfg(feature = "runtime")]
 mod outbox;
 #[cfg(feature = "runtime")]
+mod own;
+#[cfg(feature = "runtime")]
 mod progress;
 #[cfg(feature = "runtime")]
 mod session;

@@ -85,6 +85,17 @@ impl Lists {
         }
     }
 
+    /// The objects that were made after `object`, as long as no collection came between; some of
+    /// them at most.
+    pub(crate) fn successors(self, memory: Memory, object: usize) -> impl Iterator<Item = usize> {
+        const MOST: usize = 1000;
+        let mut link = object - GC_HEADER;
+        (0..MOST).map_while(move |_| {
+            link = next(memory, link);
+            (!self.heads.contains(&link)).then_some(link + GC_HEADER)
+        })
+    }
+
     /// Whether no more than `most` objects are tracked.
     pub(crate) fn hold_no_more_than(&self, memory: Memory, most: u64) -> bool {
         let mut n_objects = 0;

@@ -62,7 +62,7 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
     let inside = interpreter.first_stay(since_us);
     let memory = inside.memory;
     // SAFETY: the agent is inside.
-    let heap = unsafe { Heap::find(capi, memory) };
+    let heap = unsafe { Heap::find(capi, memory, interpreter.callback()) };
     let gil_held_us = inside.let_go();
     let progress = SharedProgress::new();
     let goodbye = match (heap, progress) {

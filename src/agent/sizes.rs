@@ -30,10 +30,13 @@ pub(crate) enum SizeRule {
     BytesIo,
     Frame,
     Generator,
+    Combinations,
+    Permutations,
+    Product,
 }
 
 /// Types whose `__sizeof__` is known here, by `tp_name`.
-const KNOWN: [(&[u8], SizeRule); 19] = [
+const KNOWN: [(&[u8], SizeRule); 22] = [
     (b"object", SizeRule::Plain),
     (b"list", SizeRule::List),
     (b"dict", SizeRule::Dict),
@@ -52,7 +55,13 @@ const KNOWN: [(&[u8], SizeRule); 19] = [
     (b"generator", SizeRule::Generator),
     (b"coroutine", SizeRule::Generator),
     (b"async_generator", SizeRule::Generator),
-    (b"async_generator_asend", SizeRule::Plain),
+    (b"itertools.combinations", SizeRule::Combinations),
+    (
+        b"itertools.combinations_with_replacement",
+        SizeRule::Combinations,
+    ),
+    (b"itertools.permutations", SizeRule::Permutations),
+    (b"itertools.product", SizeRule::Product),
 ];
 
 /// What is needed to size the objects of one type.
@@ -100,6 +109,10 @@ impl TypeSize {
     #[cold]
     fn rare(&self, rule: SizeRule, layout: &Layout, memory: Memory, object: usize) -> usize {
         let field = |index: usize| memory.word(object + layout.header + index * 8);
+        let tuple_len = |tuple: usize| match tuple {
+            0 => 0,
+            tuple => layout.size_field(memory, tuple).unsigned_abs(),
+        };
         match rule {
             SizeRule::Type => type_size(layout, memory, object),
             SizeRule::Int => layout.header + 8 + int_digits(layout, memory, object) * 4,
@@ -133,6 +146,10 @@ impl TypeSize {
                 };
                 self.basic_size + own
             }
+            // Their first field is the tuple that they draw from; arrays of indices come beside.
+            SizeRule::Combinations => self.basic_size + field(3) * 8,
+            SizeRule::Permutations => self.basic_size + (tuple_len(field(0)) + field(4)) * 8,
+            SizeRule::Product => self.basic_size + tuple_len(field(0)) * 8,
             SizeRule::Frame => self.basic_size + frame_slots(layout, memory, object) * 8,
             SizeRule::Generator => {
                 let frame = object + layout.generator_frame;

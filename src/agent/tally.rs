@@ -123,6 +123,9 @@ impl<'a> Tally<'a> {
         place: u64,
         is_frozen: bool,
     ) -> Result<(), NoMemory> {
+        if self.heap.own.contain(object) {
+            return Ok(());
+        }
         let entry = self.add(object, is_frozen)?;
         entry.first_seen = entry.first_seen.min(place);
         if entry.is_wanted {
@@ -133,6 +136,9 @@ impl<'a> Tally<'a> {
 
     #[inline(always)]
     fn add_from_end(&mut self, object: usize, place: u64, is_frozen: bool) -> Result<(), NoMemory> {
+        if self.heap.own.contain(object) {
+            return Ok(());
+        }
         let entry = self.add(object, is_frozen)?;
         entry.last_from_end = place;
         if entry.is_wanted {
@@ -205,6 +211,16 @@ impl<'a> Tally<'a> {
     /// asked for it, or their addresses are such that a set cannot hold them.
     pub(crate) fn take_objects(&mut self) -> Option<ObjectSet> {
         self.objects.take().filter(|_| !self.has_odd_addresses)
+    }
+
+    /// Takes the bytes off by which the agent made a list of the target longer.
+    pub(crate) fn leave_out_own(&mut self) {
+        let heap = self.heap;
+        let is_list = |entry: &&mut TypeEntry| entry.address == heap.list_type;
+        if let Some(entry) = self.types.entries_mut().iter_mut().find(is_list) {
+            let own_bytes = heap.own.list_bytes as u64;
+            entry.all.size_bytes = entry.all.size_bytes.saturating_sub(own_bytes);
+        }
     }
 
     /// Sends a row for each type.

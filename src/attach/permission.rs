@@ -28,8 +28,9 @@ pub(crate) fn denial(pid: u32, before: &Status, source: io::Error) -> AttachErro
         own_uid: own.uid,
         is_privileged: own.effective & CAP_SYS_PTRACE != 0,
         missing_capabilities: now.permitted & !own.permitted,
-        // The kernel gives the files of a process that is not dumpable to root.
-        is_dumpable: std::fs::metadata(format!("/proc/{pid}")).is_ok_and(|m| m.uid() == now.uid),
+        // The kernel gives the files of a process that is not dumpable to root, all but the folder.
+        is_dumpable: std::fs::metadata(format!("/proc/{pid}/mem"))
+            .is_ok_and(|file| file.uid() == now.uid),
         yama: std::fs::read_to_string("/proc/sys/kernel/yama/ptrace_scope")
             .ok()
             .and_then(|scope| scope.trim().parse().ok())

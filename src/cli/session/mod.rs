@@ -26,8 +26,10 @@ use pump::Patience;
 
 /// The agent leaves after a minute without a word.
 const PING_INTERVAL: Duration = Duration::from_secs(10);
-/// How long the farewell may take.
-const FAREWELL: Duration = Duration::from_millis(500);
+/// How long the farewell may take: the agent needs the interpreter once more for it.
+const FAREWELL: Duration = Duration::from_secs(5);
+/// How long it may take after a second Ctrl-C.
+const HASTY_FAREWELL: Duration = Duration::from_millis(500);
 /// How long the agent's thread may take after that to end.
 const LAST_STEPS: Duration = Duration::from_millis(100);
 /// How often a wait looks at the target and at Ctrl-C.
@@ -129,16 +131,20 @@ impl<L: Link> Session<L> {
         if self.link.send(&Request::Detach).is_err() {
             return;
         }
-        let deadline = Instant::now() + FAREWELL;
+        let start = Instant::now();
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match self.link.receive(left) {
+            let limit = match self.interrupts.urgency() {
+                Urgency::AtOnce => HASTY_FAREWELL,
+                Urgency::None | Urgency::Finish => FAREWELL,
+            };
+            let left = limit.saturating_sub(start.elapsed());
+            match self.link.receive(left.min(SLICE)) {
                 Ok(Some(Reply::Goodbye(_))) => {
                     self.link.wait_for_end(LAST_STEPS);
                     self.output.detail(1, "detached");
                     return;
                 }
-                Ok(Some(_)) if !left.is_zero() => {}
+                Ok(_) if !left.is_zero() => {}
                 Ok(_) | Err(_) => return,
             }
         }
