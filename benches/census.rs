@@ -134,6 +134,7 @@ fn looks(target: &mut Target) -> Looks {
 const REQUEST: CensusRequest = CensusRequest {
     place: Place::Copy,
     in_place_max_objects: 0,
+    refused_max_objects: 0,
     collect: false,
     garbage: true,
     time_bare_walk: true,

@@ -11,8 +11,9 @@ pub(crate) mod code {
     pub(crate) const NO_MEMORY: u32 = 10;
     pub(crate) const BROKEN_LIST: u32 = 11;
     pub(crate) const NOT_SENT: u32 = 12;
-    #[cfg(feature = "image")]
     pub(crate) const FAULT: u32 = 13;
+    pub(crate) const STOPPED: u32 = 14;
+    pub(crate) const TIME_LIMIT: u32 = 15;
 }
 
 /// Makes of this fresh copy a process that cannot disturb: no descriptor of the target but the
@@ -23,6 +24,8 @@ pub(crate) fn settle(socket: i32, parent: u32, time_limit_us: u64) -> i32 {
     if sys::parent_pid() != parent {
         sys::exit_process(code::NOT_SENT);
     }
+    // What is sent to the target's group, as by Ctrl-C, is not meant for its copy.
+    sys::leave_group();
     sys::reset_signals();
     sys::alarm(time_limit_us);
     sys::no_core();
@@ -39,24 +42,35 @@ pub(crate) enum WaitEnd {
     Stopped,
 }
 
-/// Waits for a copy to end, and reaps it. `must_stop` is asked every few milliseconds.
-pub(crate) fn wait(pid: u32, mut must_stop: impl FnMut(u64) -> bool) -> WaitEnd {
+/// Waits for a copy to end, and reaps it. `must_stop` is asked every few milliseconds, and may take
+/// as many microseconds as it is told. `stop` then asks the copy to end, which is killed when it has
+/// not a second later.
+pub(crate) fn wait(pid: u32, mut must_stop: impl FnMut(u64) -> bool, stop: impl Fn()) -> WaitEnd {
     const LONGEST_PAUSE_US: u64 = 2_000;
+    const GRACE_US: u64 = 1_000_000;
     let mut pause_us = 50;
-    let mut is_killed = false;
+    let mut stopped_us = None;
     loop {
         match sys::child_end(pid) {
-            Ok(Some(_)) if is_killed => return WaitEnd::Stopped,
+            Ok(Some(_)) if stopped_us.is_some() => return WaitEnd::Stopped,
             Ok(Some(end)) => return WaitEnd::Ended(end),
             Ok(None) => {}
             // Reaped by somebody else, who waited for children of all kinds.
             Err(_) => return WaitEnd::Ended(ChildEnd::Exited(0)),
         }
-        if !is_killed && must_stop(pause_us) {
-            sys::kill_child(pid);
-            is_killed = true;
-        } else if is_killed {
-            sys::sleep_us(pause_us);
+        match stopped_us {
+            None => {
+                if must_stop(pause_us) {
+                    stop();
+                    stopped_us = Some(sys::now_us());
+                }
+            }
+            Some(since_us) => {
+                if sys::now_us() - since_us > GRACE_US {
+                    sys::kill_child(pid);
+                }
+                sys::sleep_us(pause_us);
+            }
         }
         pause_us = (pause_us * 2).min(LONGEST_PAUSE_US);
     }
@@ -65,7 +79,7 @@ pub(crate) fn wait(pid: u32, mut must_stop: impl FnMut(u64) -> bool) -> WaitEnd 
 /// Ends a copy that has become too dear. Every page that the target writes to while the copy lives is
 /// there twice, so that the copy of a busy target grows without doing anything.
 pub(crate) struct MemoryWatch {
-    pub(crate) pid: u32,
+    pid: u32,
     limit_bytes: u64,
     next_us: u64,
 }
@@ -94,6 +108,29 @@ impl MemoryWatch {
         let cost_us = sys::now_us() - now_us;
         self.next_us = now_us + Self::INTERVAL_US.max(20 * cost_us);
         is_over
+    }
+}
+
+/// Tells a copy that hangs from one that is slow: for how long it has been with one object.
+#[derive(Debug, Default)]
+pub(crate) struct HangWatch {
+    traversed: Option<usize>,
+    since_us: u64,
+}
+
+impl HangWatch {
+    /// Takes a look at what the copy traverses at the moment.
+    pub(crate) fn look(&mut self, traversed: Option<usize>) {
+        if traversed != self.traversed || traversed.is_none() {
+            self.traversed = traversed;
+            self.since_us = sys::now_us();
+        }
+    }
+
+    /// Whether it has been with one object for a second or longer.
+    pub(crate) fn is_hang(&self) -> bool {
+        const LONG_US: u64 = 1_000_000;
+        self.traversed.is_some() && sys::now_us() - self.since_us > LONG_US
     }
 }
 

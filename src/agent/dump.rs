@@ -63,11 +63,10 @@ impl Walk<'_> {
             objects,
         };
         if request.safe {
-            dump.show_fields(outbox)?
+            Ok(dump.show_fields(outbox)?)
         } else {
-            dump.show_reprs(outbox)?
+            dump.show_reprs(outbox)
         }
-        Ok(())
     }
 }
 
@@ -95,22 +94,31 @@ impl Dump<'_> {
         Ok(())
     }
 
-    fn show_reprs(&self, outbox: &mut Outbox) -> Result<(), NotSent> {
+    /// This copy watches over the one that runs `repr`, and must not end before it: else that one's
+    /// end would be told to the target.
+    fn show_reprs(&self, outbox: &mut Outbox) -> Result<(), WalkError> {
+        let progress = self.walk.progress;
+        let deadline_us = sys::now_us() + u64::from(self.request.time_limit_ms) * 1000;
+        sys::alarm(0);
         let mut next = 0;
         while next < self.objects.len() {
             // SAFETY: the copy runs `show_reprs_from`, which does not return.
             let pid = match unsafe { sys::clone_process() } {
                 Ok(0) => self.show_reprs_from(next, outbox),
                 Ok(pid) => pid,
-                Err(_) => return Err(NotSent),
+                Err(_) => return Err(WalkError::NoMemory),
             };
-            let end = copy::wait(pid, |pause_us| {
+            let is_late = || sys::now_us() > deadline_us;
+            let must_stop = |pause_us| {
                 sys::sleep_us(pause_us);
-                false
-            });
+                progress.must_stop() || is_late()
+            };
+            let end = copy::wait(pid, must_stop, || sys::kill_child(pid));
             let note = match end {
                 WaitEnd::Ended(ChildEnd::Exited(0)) => return Ok(()),
-                WaitEnd::Ended(ChildEnd::Exited(code::NOT_SENT)) => return Err(NotSent),
+                WaitEnd::Ended(ChildEnd::Exited(code::NOT_SENT)) => return Err(WalkError::NotSent),
+                WaitEnd::Stopped if is_late() => return Err(WalkError::TimeLimit),
+                WaitEnd::Stopped => return Err(WalkError::Stopped),
                 WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => Note::TimedOut,
                 _ => Note::Crashed,
             };

@@ -11,8 +11,10 @@ use core::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering::SeqCst};
 
 use leakhunt_wire::Capi;
 
-use crate::atexit_slot::Slot;
+use crate::atexit_entry;
 use crate::capi::{CApi, MethodDef, Object};
+use crate::heap::Heap;
+use crate::memory::Memory;
 use crate::sys;
 
 /// What the callback sees. It lives in the agent's image, hence as long as any copy of the process.
@@ -62,7 +64,7 @@ impl ExitGuard {
     ///
     /// # Safety
     /// The caller holds the GIL.
-    pub(crate) unsafe fn register(capi: &CApi, socket: i32) -> Option<Self> {
+    pub(crate) unsafe fn register(capi: &CApi, minor: u32, socket: i32) -> Option<Self> {
         SHARED.is_closing.store(false, SeqCst);
         SHARED.is_inside.store(true, SeqCst);
         SHARED.is_holding.store(true, SeqCst);
@@ -72,30 +74,26 @@ impl ExitGuard {
         // the GIL for all calls; `register` runs no code of the target but atexit's own.
         unsafe {
             (*SHARED.capi.get()).write(*capi);
-            // No collection, with finalizers, in the agent's thread on account of its objects.
-            let was_enabled = capi.set_collector(Capi::PyGC_Disable);
-            let function = capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
             let atexit = capi.import(c"atexit".as_ptr());
-            let is_registered = !function.is_null()
-                && !atexit.is_null()
-                && capi.call_method(atexit, c"register", function);
-            for object in [
-                atexit,
-                if is_registered {
-                    ptr::null_mut()
-                } else {
-                    function
-                },
-            ] {
-                if object.is_null() {
-                    capi.clear_error();
-                } else {
-                    capi.decref(object);
-                }
+            if atexit.is_null() {
+                capi.clear_error();
+                return None;
             }
-            if was_enabled == Some(true) {
+            // Before 3.12 making an object may start a collection, with finalizers, in the agent's
+            // thread. (Before 3.10 that cannot be helped.)
+            let was_enabled = minor <= 11 && capi.set_collector(Capi::PyGC_Disable) == Some(true);
+            let function = capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
+            let is_registered =
+                !function.is_null() && capi.call_method(atexit, c"register", function);
+            if function.is_null() {
+                capi.clear_error();
+            } else if !is_registered {
+                capi.decref(function);
+            }
+            if was_enabled {
                 capi.set_collector(Capi::PyGC_Enable);
             }
+            capi.decref(atexit);
             is_registered.then_some(Self { function })
         }
     }
@@ -105,27 +103,29 @@ impl ExitGuard {
         self.function as usize
     }
 
-    /// Takes the callback back.
+    /// Takes the callback back. `false` when somebody may still call it: the interpreter's end that
+    /// is under way, or one to come; then the agent's code has to stay.
     ///
     /// # Safety
     /// The caller holds the GIL, and calls this once.
-    pub(crate) unsafe fn unregister(&self, capi: &CApi) {
+    pub(crate) unsafe fn unregister(&self, heap: &Heap, memory: Memory) -> bool {
+        let capi = &heap.capi;
         // SAFETY: the caller holds the GIL; `function` is the reference that `register` kept.
         unsafe {
             let atexit = capi.import(c"atexit".as_ptr());
             if atexit.is_null() {
                 capi.clear_error();
-            } else {
-                let slot = Slot::of(capi, atexit, self.function);
-                capi.call_method(atexit, c"unregister", self.function);
-                if let Some(slot) = slot {
-                    slot.give_back();
-                }
-                capi.decref(atexit);
+                return false;
             }
-            if !self.is_closing() {
-                capi.decref(self.function);
+            let is_removed = atexit_entry::remove(heap, atexit, self.function as usize);
+            capi.decref(atexit);
+            // From 3.14 on the interpreter's end calls what it has copied before.
+            let count = heap.layout.reference_count(memory, self.function as usize);
+            if !is_removed || count != Some(1) {
+                return false;
             }
+            capi.decref(self.function);
+            true
         }
     }
 
@@ -160,8 +160,11 @@ unsafe extern "C" fn at_exit(_: Object, _: Object) -> Object {
     unsafe {
         let capi = (*SHARED.capi.get()).assume_init_ref();
         if SHARED.owner.load(SeqCst) == sys::pid() {
+            let socket = SHARED.socket.load(SeqCst);
+            if socket >= 0 {
+                sys::shut_down_reading(socket);
+            }
             SHARED.is_closing.store(true, SeqCst);
-            sys::shut_down_reading(SHARED.socket.load(SeqCst));
             if SHARED.is_inside.load(SeqCst) {
                 let thread = capi.save_thread();
                 let start = sys::now_us();
@@ -177,6 +180,12 @@ unsafe extern "C" fn at_exit(_: Object, _: Object) -> Object {
     }
 }
 
+/// Closes the channel: its number may be another's from now on.
+pub(crate) fn close_channel(socket: i32) {
+    SHARED.socket.store(-1, SeqCst);
+    sys::close(socket);
+}
+
 /// After a fault of the agent: lets go of the interpreter and of the command line. A copy ends here.
 #[cfg(feature = "image")]
 pub(crate) fn give_up() {
@@ -189,5 +198,5 @@ pub(crate) fn give_up() {
         unsafe { (*SHARED.capi.get()).assume_init_ref().save_thread() };
     }
     SHARED.is_inside.store(false, SeqCst);
-    sys::close(SHARED.socket.load(SeqCst));
+    sys::close(SHARED.socket.swap(-1, SeqCst));
 }

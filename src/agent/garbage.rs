@@ -124,13 +124,14 @@ impl Search<'_> {
         if address == 0 {
             return;
         }
-        self.progress.enter_type(type_object);
+        self.progress.enter(object, type_object);
         // SAFETY: the address is the type's `tp_traverse`, and `object` is a tracked object of that
         // type. It calls `visit` alone, which changes nothing of the heap.
         unsafe {
             let traverse: Traverse = core::mem::transmute(address);
             traverse(as_object(object), visit, argument);
         }
+        self.progress.leave();
     }
 
     /// Loads what the traversal of these objects reads first.

@@ -22,25 +22,27 @@ pub(crate) struct Heap {
 }
 
 impl Heap {
-    /// Looks round. `None` for a version of Python that is not known.
+    /// Looks round.
     ///
     /// # Safety
     /// The caller holds the GIL, and has held it since `callback` was registered with `atexit`.
-    pub(crate) unsafe fn find(capi: &CApi, memory: Memory, callback: usize) -> Option<Self> {
-        // SAFETY: the caller is in the interpreter, which therefore is initialised.
-        let interpreter = unsafe { capi.main_interpreter() };
-        let layout = Layout::of(capi, memory, interpreter)?;
+    pub(crate) unsafe fn find(
+        capi: &CApi,
+        layout: Layout,
+        memory: Memory,
+        callback: usize,
+    ) -> Self {
         let lists = if layout.is_free_threaded {
             None
         } else {
             // SAFETY: the caller holds the GIL, and this build has one.
-            unsafe { Lists::find(capi, memory, interpreter) }
+            unsafe { Lists::find(capi, memory, capi.main_interpreter()) }
         };
         let collecting = match (layout.collecting, lists) {
             (0, Some(lists)) => lists.collecting_flag(layout.minor),
             (address, _) => address,
         };
-        Some(Self {
+        Self {
             capi: *capi,
             layout,
             lists,
@@ -48,7 +50,7 @@ impl Heap {
             own: OwnObjects::of(callback, capi, &layout, lists.as_ref(), memory),
             list_type: capi.address(Capi::PyList_Type),
             dict_type: capi.address(Capi::PyDict_Type),
-        })
+        }
     }
 
     /// Whether a collection is under way, in whose midst a finalizer let the GIL go: some objects

@@ -8,12 +8,16 @@ use leakhunt_wire::{Capi, Goodbye};
 
 use crate::capi::CApi;
 use crate::exit_guard::ExitGuard;
+use crate::heap::Heap;
+use crate::layout::Layout;
 use crate::memory::Memory;
+use crate::session::Left;
 use crate::sys;
 
 /// The agent's thread state: made once a session.
 pub(crate) struct Interpreter {
     capi: CApi,
+    pub(crate) layout: Layout,
     guard: ExitGuard,
     /// The thread state while the agent is outside.
     thread: Cell<*mut c_void>,
@@ -59,23 +63,26 @@ impl Interpreter {
         // SAFETY: the agent now holds the GIL.
         unsafe {
             if capi.is_finalizing() {
-                capi.save_thread();
+                let state = capi.save_thread();
+                wake_who_waits_for_a_switch(&capi, minor, state);
                 return Err(Goodbye::Finalising);
             }
-            match ExitGuard::register(&capi, socket) {
-                Some(guard) => Ok((
-                    Self {
-                        capi,
-                        guard,
-                        thread: Cell::new(ptr::null_mut()),
-                    },
-                    since_us,
-                )),
-                None => {
-                    capi.release(UNLOCKED);
-                    Err(Goodbye::Fault)
-                }
-            }
+            let memory = Memory::of_a_heap_that_stands_still();
+            let Some(layout) = Layout::of(&capi, memory, capi.main_interpreter()) else {
+                capi.release(UNLOCKED);
+                return Err(Goodbye::UnknownPython);
+            };
+            let Some(guard) = ExitGuard::register(&capi, minor, socket) else {
+                capi.release(UNLOCKED);
+                return Err(Goodbye::Fault);
+            };
+            let interpreter = Self {
+                capi,
+                layout,
+                guard,
+                thread: Cell::new(ptr::null_mut()),
+            };
+            Ok((interpreter, since_us))
         }
     }
 
@@ -127,23 +134,25 @@ impl Interpreter {
     }
 
     /// Undoes everything that the agent has in the interpreter.
-    ///
-    /// # Errors
-    /// When the interpreter is ending: its last calls may still come to the agent's code, which
-    /// therefore has to stay.
-    pub(crate) fn leave_for_good(self) -> Result<(), Goodbye> {
-        let inside = self.enter()?;
+    pub(crate) fn leave_for_good(self, heap: &Heap) -> Left {
+        let Ok(inside) = self.enter() else {
+            return Left::BehindTheInterpreter;
+        };
         // SAFETY: the agent holds the GIL.
-        unsafe { self.guard.unregister(&self.capi) };
+        let is_unregistered = unsafe { self.guard.unregister(heap, inside.memory) };
         if self.guard.is_closing() {
             inside.let_go();
-            return Err(Goodbye::Finalising);
+            return Left::BehindTheInterpreter;
         }
         self.guard.note_holding(false);
         // SAFETY: the agent holds the GIL, and uses its thread state for the last time.
         unsafe { self.capi.release(UNLOCKED) };
         self.guard.end_stay();
-        Ok(())
+        if is_unregistered {
+            Left::Cleanly
+        } else {
+            Left::BehindTheInterpreter
+        }
     }
 }
 
@@ -198,6 +207,26 @@ unsafe fn enter_by_main_thread(capi: &CApi) -> bool {
         capi.restore_thread(own);
     }
     true
+}
+
+/// The ending thread may have let the GIL go on request and wait until another thread state has it,
+/// which the agent's stay by the same state did not bring about. Taking the GIL wakes it all the same,
+/// once it waits. Up to 3.11 no other thread is let in any more, so that this is the agent's to do.
+///
+/// # Safety
+/// `state` is the one that the agent has just let go; up to 3.11 that is the ending thread's.
+unsafe fn wake_who_waits_for_a_switch(capi: &CApi, minor: u32, state: *mut c_void) {
+    if minor > 11 {
+        return;
+    }
+    for _ in 0..3 {
+        sys::sleep_us(1000);
+        // SAFETY: by this function's contract; the ending thread is let in whatever it does.
+        unsafe {
+            capi.restore_thread(state);
+            capi.save_thread();
+        }
+    }
 }
 
 /// The last of the list of thread states. The list may change meanwhile, so every step is checked,

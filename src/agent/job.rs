@@ -99,15 +99,11 @@ impl Start<'_> {
     }
 
     fn work_in_copy(&self, memory: Memory, socket: i32) -> ! {
-        exit_with(self.walk_lists(memory, self.cross_check, &mut Outbox::Socket(socket)))
+        exit_with(self.walk_lists(memory, u64::MAX, &mut Outbox::Socket(socket)))
     }
 
-    fn walk_lists(
-        &self,
-        memory: Memory,
-        cross_check: bool,
-        outbox: &mut Outbox,
-    ) -> Result<(), WalkError> {
+    /// `most`: a list that is longer is broken; in the target that keeps the stop short.
+    fn walk_lists(&self, memory: Memory, most: u64, outbox: &mut Outbox) -> Result<(), WalkError> {
         let Some(lists) = &self.heap.lists else {
             return Err(WalkError::BrokenList);
         };
@@ -124,12 +120,12 @@ impl Start<'_> {
         }
         let start = sys::now_us();
         self.with_tally(&walk, |mut tally| {
-            tally.add_lists(lists)?;
+            tally.add_lists(lists, most)?;
             let walk_us = sys::now_us() - start;
             let counted = Counted {
                 walk_us,
                 bare_walk_us,
-                cross_check,
+                cross_check: self.cross_check && matches!(outbox, Outbox::Socket(_)),
             };
             self.finish(&walk, tally, &counted, outbox)
         })
@@ -165,7 +161,7 @@ impl Start<'_> {
         self.progress.reset();
         let mut outbox = Outbox::Kept(crate::buffer::Buffer::new());
         let result = if self.heap.lists.is_some() {
-            self.walk_lists(inside.memory, false, &mut outbox)
+            self.walk_lists(inside.memory, self.most_in_target(), &mut outbox)
         } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
             self.visit_in_target(inside.memory, &mut outbox)
         } else {
@@ -194,18 +190,40 @@ impl Start<'_> {
         })
     }
 
-    /// How many objects make a walk in place worthwhile; 0 when it never is.
+    /// Whether to walk in the target rather than in a copy.
     pub(crate) fn wants_target(&self, memory: Memory) -> bool {
         let Job::Census(request) = self.job else {
             return false;
         };
-        match (request.place, &self.heap.lists) {
-            (Place::Target, _) => true,
-            (Place::Copy, _) | (Place::Auto, None) => false,
-            (Place::Auto, Some(lists)) => {
-                request.in_place_max_objects > 0
-                    && lists.hold_no_more_than(memory, request.in_place_max_objects)
-            }
+        match request.place {
+            Place::Target => true,
+            Place::Copy => false,
+            Place::Auto => self.has_no_more_than(memory, request.in_place_max_objects),
+        }
+    }
+
+    /// Whether to walk in the target where a copy was refused.
+    pub(crate) fn puts_up_with_target(&self, memory: Memory) -> bool {
+        match self.job {
+            Job::Census(request) => self.has_no_more_than(memory, request.refused_max_objects),
+            Job::Dump(_) => false,
+        }
+    }
+
+    fn has_no_more_than(&self, memory: Memory, most: u64) -> bool {
+        most > 0
+            && self
+                .heap
+                .lists
+                .is_some_and(|lists| lists.hold_no_more_than(memory, most))
+    }
+
+    fn most_in_target(&self) -> u64 {
+        match self.job {
+            Job::Census(request) if request.place != Place::Target => request
+                .in_place_max_objects
+                .max(request.refused_max_objects),
+            _ => u64::MAX,
         }
     }
 }
@@ -217,5 +235,7 @@ pub(crate) fn exit_with(result: Result<(), WalkError>) -> ! {
         Err(WalkError::NoMemory) => code::NO_MEMORY,
         Err(WalkError::BrokenList) => code::BROKEN_LIST,
         Err(WalkError::NotSent) => code::NOT_SENT,
+        Err(WalkError::Stopped) => code::STOPPED,
+        Err(WalkError::TimeLimit) => code::TIME_LIMIT,
     })
 }

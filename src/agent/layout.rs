@@ -62,6 +62,10 @@ impl Layout {
             .into_iter()
             .find(|&at| memory.word(type_type + at) == type_type)?;
         let is_free_threaded = ob_type == 24;
+        if is_free_threaded && minor < 13 {
+            // A build with Py_TRACE_REFS: two pointers before each header.
+            return None;
+        }
         let header = ob_type + 8;
         // All of these stand 16 bytes further on in a free-threaded build.
         let more = header - 16;

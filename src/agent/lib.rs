@@ -17,7 +17,7 @@ extern crate std;
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
 
 #[cfg(feature = "runtime")]
-mod atexit_slot;
+mod atexit_entry;
 #[cfg(feature = "runtime")]
 mod buffer;
 #[cfg(feature = "runtime")]

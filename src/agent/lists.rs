@@ -127,11 +127,13 @@ impl Lists {
     }
 
     /// Walks one list from both ends at once, which halves the time: the two chains of cache misses
-    /// overlap. `see` gets some objects in list order and some against it.
+    /// overlap. `see` gets some objects in list order and some against it. A list of more than `most`
+    /// objects is a broken one.
     pub(crate) fn walk(
         &self,
         memory: Memory,
         list: usize,
+        most: u64,
         mut see: impl FnMut(&[usize], &[usize]),
     ) -> Result<(), BrokenList> {
         let head = self.heads[list];
@@ -141,7 +143,11 @@ impl Lists {
         }
         let (mut fronts, mut backs) = ([0; BATCH], [0; BATCH]);
         let mut is_done = false;
+        let mut n_seen = 0;
         while !is_done {
+            if n_seen > most {
+                return Err(BrokenList);
+            }
             let (mut n_fronts, mut n_backs) = (0, 0);
             while n_fronts < BATCH {
                 fronts[n_fronts] = front + GC_HEADER;
@@ -168,6 +174,7 @@ impl Lists {
                     return Err(BrokenList);
                 }
             }
+            n_seen += (n_fronts + n_backs) as u64;
             see(&fronts[..n_fronts], &backs[..n_backs]);
         }
         Ok(())

@@ -41,8 +41,8 @@ impl Outbox {
         }
     }
 
-    /// Sends what was kept.
-    pub(crate) fn flush(self, socket: i32) -> Result<(), NotSent> {
+    /// Hands what was kept to `send`, packet by packet, until that answers false.
+    pub(crate) fn flush(self, send: impl Fn(&[u8]) -> bool) -> Result<(), NotSent> {
         let Self::Kept(kept) = self else {
             return Ok(());
         };
@@ -51,7 +51,9 @@ impl Outbox {
             let (packet, packets) = packets
                 .split_at_checked(u32::from_le_bytes(*len) as usize)
                 .ok_or(NotSent)?;
-            sys::send(socket, packet, true).map_err(|_| NotSent)?;
+            if !send(packet) {
+                return Err(NotSent);
+            }
             rest = packets;
         }
         Ok(())

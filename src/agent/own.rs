@@ -3,11 +3,11 @@
 
 use leakhunt_wire::Capi;
 
+use crate::atexit_entry::read;
 use crate::capi::CApi;
 use crate::layout::Layout;
 use crate::lists::Lists;
 use crate::memory::Memory;
-use crate::sys;
 
 /// What is there on the agent's account.
 #[derive(Clone, Copy, Debug, Default)]
@@ -79,9 +79,4 @@ fn list_growth(capi: &CApi, layout: &Layout, tuple: usize) -> usize {
         .step_by(8)
         .find_map(growth_at)
         .unwrap_or(0)
-}
-
-fn read<const N: usize>(address: usize) -> Option<[usize; N]> {
-    let mut words = [0; N];
-    (address >= 4096 && sys::read_words_carefully(address, &mut words)).then_some(words)
 }

@@ -9,6 +9,10 @@ use crate::sys;
 pub(crate) struct Progress {
     /// The type whose code runs at the moment; 0 when none does.
     current_type: AtomicUsize,
+    /// The object that this code works on.
+    traversed: AtomicUsize,
+    /// Set by the agent: a copy that has a copy of its own is to end both.
+    must_stop: AtomicUsize,
     /// How many objects a dump is about.
     n_matching: AtomicU64,
     /// The object of a dump that is worked on, by its place in the dump.
@@ -44,13 +48,34 @@ impl Drop for SharedProgress {
 impl Progress {
     pub(crate) fn reset(&self) {
         self.current_type.store(0, Relaxed);
+        self.traversed.store(0, Relaxed);
+        self.must_stop.store(0, Relaxed);
         self.n_matching.store(0, Relaxed);
         self.current_object.store(0, Relaxed);
     }
 
     #[inline(always)]
-    pub(crate) fn enter_type(&self, type_object: usize) {
+    pub(crate) fn enter(&self, object: usize, type_object: usize) {
+        self.traversed.store(object, Relaxed);
         self.current_type.store(type_object, Relaxed);
+    }
+
+    #[inline(always)]
+    pub(crate) fn leave(&self) {
+        self.current_type.store(0, Relaxed);
+    }
+
+    /// The object that is traversed, if one is: for as long as this does not change, it is that one.
+    pub(crate) fn traversed(&self) -> Option<usize> {
+        (self.current_type() != 0).then(|| self.traversed.load(Relaxed))
+    }
+
+    pub(crate) fn stop(&self) {
+        self.must_stop.store(1, Relaxed);
+    }
+
+    pub(crate) fn must_stop(&self) -> bool {
+        self.must_stop.load(Relaxed) != 0
     }
 
     pub(crate) fn current_type(&self) -> usize {

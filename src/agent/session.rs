@@ -6,14 +6,14 @@ use leakhunt_wire::{
 };
 
 use crate::capi::CApi;
-use crate::copy::{self, MemoryWatch, WaitEnd, code};
+use crate::copy::{self, HangWatch, MemoryWatch, WaitEnd, code};
+use crate::exit_guard;
 use crate::heap::Heap;
 use crate::interpreter::{Inside, Interpreter};
 use crate::job::{Job, Start, Started};
 use crate::memory::Memory;
-use crate::outbox::Outbox;
 use crate::progress::SharedProgress;
-use crate::sys::{self, ChildEnd};
+use crate::sys::{self, ChildEnd, Errno};
 use crate::tally::WalkError;
 use crate::text::NameText;
 use crate::types::TypeName;
@@ -46,7 +46,7 @@ pub unsafe fn serve(boot: &Boot) -> Left {
         send(boot.socket, &Reply::Goodbye(Goodbye::OtherVersion));
         Left::Cleanly
     };
-    sys::close(boot.socket);
+    exit_guard::close_channel(boot.socket);
     left
 }
 
@@ -61,14 +61,12 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
     };
     let inside = interpreter.first_stay(since_us);
     let memory = inside.memory;
-    // SAFETY: the agent is inside.
-    let heap = unsafe { Heap::find(capi, memory, interpreter.callback()) };
+    // SAFETY: the agent is inside, and has been since it registered its callback.
+    let heap = unsafe { Heap::find(capi, interpreter.layout, memory, interpreter.callback()) };
     let gil_held_us = inside.let_go();
-    let progress = SharedProgress::new();
-    let goodbye = match (heap, progress) {
-        (None, _) => Goodbye::UnknownPython,
-        (_, None) => Goodbye::NoMemory,
-        (Some(heap), Some(progress)) => {
+    let goodbye = match SharedProgress::new() {
+        None => Goodbye::NoMemory,
+        Some(progress) => {
             let version = memory.c_string(capi.version_text());
             let end = version
                 .iter()
@@ -84,7 +82,7 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
             let mut session = Session {
                 socket,
                 interpreter: &interpreter,
-                heap,
+                heap: &heap,
                 progress,
                 n_looks: 0,
             };
@@ -95,15 +93,29 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
         send(socket, &Reply::Goodbye(Goodbye::Finalising));
         return Left::BehindTheInterpreter;
     }
-    match interpreter.leave_for_good() {
-        Ok(()) => {
-            send(socket, &Reply::Goodbye(goodbye));
-            Left::Cleanly
+    let left = interpreter.leave_for_good(&heap);
+    send(socket, &Reply::Goodbye(goodbye));
+    left
+}
+
+/// How long the agent waits for a command line that does not read what it asked for.
+const LONGEST_SEND_US: u64 = 10_000_000;
+
+/// Sends, and waits for room if need be; the agent is not inside. `false` when the command line does
+/// not read, or the interpreter begins to end.
+fn send_patiently(socket: i32, packet: &[u8], is_closing: &dyn Fn() -> bool) -> bool {
+    let start_us = sys::now_us();
+    const SLICE_US: u64 = 50_000;
+    loop {
+        match sys::send(socket, packet, false) {
+            Ok(()) => return true,
+            Err(Errno::AGAIN) => {}
+            Err(_) => return false,
         }
-        Err(goodbye) => {
-            send(socket, &Reply::Goodbye(goodbye));
-            Left::BehindTheInterpreter
+        if is_closing() || sys::now_us() - start_us > LONGEST_SEND_US {
+            return false;
         }
+        sys::wait_writable(socket, SLICE_US);
     }
 }
 
@@ -128,7 +140,7 @@ enum Heard {
 struct Session<'s> {
     socket: i32,
     interpreter: &'s Interpreter,
-    heap: Heap,
+    heap: &'s Heap,
     progress: SharedProgress,
     n_looks: u32,
 }
@@ -144,6 +156,8 @@ struct Outcome {
     gil_wait_us: u64,
     collect_us: u64,
     signal: u32,
+    /// At its time limit a copy had been with one object for long.
+    is_hang: bool,
     skipped_type: usize,
     skipped_name: NameText,
     leave: Option<Goodbye>,
@@ -201,7 +215,7 @@ impl Session<'_> {
             signal: outcome.signal,
             skipped_type: outcome.skipped_name.as_str(),
         };
-        send(self.socket, &Reply::CensusDone(done));
+        self.send_last(&Reply::CensusDone(done));
         outcome.leave
     }
 
@@ -216,8 +230,18 @@ impl Session<'_> {
             clone_errno: outcome.clone_errno,
             skipped_type: outcome.skipped_name.as_str(),
         };
-        send(self.socket, &Reply::DumpDone(done));
+        self.send_last(&Reply::DumpDone(done));
         outcome.leave
+    }
+
+    /// Sends the last packet of an answer, behind all that a copy has sent.
+    fn send_last(&self, reply: &Reply<'_>) {
+        let mut buffer = [0; MAX_PACKET];
+        let mut writer = Writer::new(&mut buffer);
+        reply.encode(&mut writer);
+        if let Some(packet) = writer.bytes() {
+            send_patiently(self.socket, packet, &|| self.interpreter.is_closing());
+        }
     }
 
     /// Walks; once more without the type at which a copy crashed or hung.
@@ -232,6 +256,7 @@ impl Session<'_> {
             gil_wait_us: 0,
             collect_us: 0,
             signal: 0,
+            is_hang: false,
             skipped_type: 0,
             skipped_name: NameText::new(),
             leave: None,
@@ -244,14 +269,10 @@ impl Session<'_> {
                 outcome.leave = Some(goodbye);
                 break;
             }
-            if !matches!(outcome.ended, Ended::Crashed | Ended::TimeLimit) {
+            if outcome.ended != Ended::Crashed && !outcome.is_hang {
                 break;
             }
-            let crashed_in = self.progress.current_type();
-            if outcome.ended == Ended::TimeLimit && crashed_in == 0 {
-                break;
-            }
-            outcome.skipped_type = crashed_in;
+            outcome.skipped_type = self.progress.current_type();
         }
         self.n_looks += 1;
         outcome
@@ -260,7 +281,7 @@ impl Session<'_> {
     fn attempt_once(&mut self, job: Job<'_>, outcome: &mut Outcome) -> Result<(), Goodbye> {
         let asked_us = sys::now_us();
         let (mut inside, is_during_collection) =
-            enter_between_collections(self.interpreter, &self.heap)?;
+            enter_between_collections(self.interpreter, self.heap)?;
         outcome.gil_wait_us += inside.since_us - asked_us;
         if let Job::Census(CensusRequest { collect: true, .. }) = job
             && outcome.attempts == 1
@@ -272,7 +293,7 @@ impl Session<'_> {
         }
         let start = Start {
             job,
-            heap: &self.heap,
+            heap: self.heap,
             progress: &self.progress,
             socket: self.socket,
             skipped_type: outcome.skipped_type,
@@ -286,17 +307,16 @@ impl Session<'_> {
             outcome.place = Place::Copy;
             start.in_copy(&inside)
         };
-        if let (
-            Started::Refused {
-                ended: Ended::Refused,
-                clone_errno,
-            },
-            Job::Census(_),
-        ) = (&started, job)
+        if let Started::Refused {
+            ended: Ended::Refused,
+            clone_errno,
+        } = started
         {
-            outcome.clone_errno = *clone_errno;
-            outcome.place = Place::Target;
-            started = start.in_target(&inside);
+            outcome.clone_errno = clone_errno;
+            if start.puts_up_with_target(inside.memory) {
+                outcome.place = Place::Target;
+                started = start.in_target(&inside);
+            }
         }
         outcome.pause_us += inside.let_go();
         self.follow(started, job, outcome)
@@ -320,36 +340,56 @@ impl Session<'_> {
                     Ok(()) => Ended::Whole,
                     Err(WalkError::NoMemory | WalkError::NotSent) => Ended::MemoryLimit,
                     Err(WalkError::BrokenList) => Ended::Unreadable,
+                    Err(WalkError::Stopped) => Ended::Cancelled,
+                    Err(WalkError::TimeLimit) => Ended::TimeLimit,
                 };
-                Outbox::flush(outbox, self.socket).map_err(|_| Goodbye::Asked)
+                let is_closing = || self.interpreter.is_closing();
+                let send = |packet: &[u8]| send_patiently(self.socket, packet, &is_closing);
+                outbox.flush(send).map_err(|_| Goodbye::Asked)
             }
             Started::Copy { pid, clone_us } => {
                 outcome.clone_us += clone_us;
-                self.follow_copy(MemoryWatch::new(pid, job.memory_limit_bytes()), outcome)
+                self.follow_copy(pid, job, outcome)
             }
         }
     }
 
     fn follow_copy(
         &mut self,
-        mut memory: MemoryWatch,
+        pid: u32,
+        job: Job<'_>,
         outcome: &mut Outcome,
     ) -> Result<(), Goodbye> {
+        let mut memory = MemoryWatch::new(pid, job.memory_limit_bytes());
+        let mut hang = HangWatch::default();
         let mut heard = Heard::Nothing;
         let mut is_over = false;
-        let end = copy::wait(memory.pid, |pause_us| {
+        let must_stop = |pause_us| {
             heard = self.listen(pause_us);
             is_over = memory.is_over();
+            hang.look(self.progress.traversed());
             heard != Heard::Nothing || is_over
-        });
+        };
+        let stop = || match job {
+            Job::Census(_) => sys::kill_child(pid),
+            // It has a copy of its own to end first.
+            Job::Dump(_) => self.progress.stop(),
+        };
+        let end = copy::wait(pid, must_stop, stop);
+        outcome.is_hang = false;
         outcome.ended = match end {
             WaitEnd::Stopped if is_over => Ended::MemoryLimit,
             WaitEnd::Stopped => Ended::Cancelled,
             WaitEnd::Ended(ChildEnd::Exited(0)) => Ended::Whole,
             WaitEnd::Ended(ChildEnd::Exited(code::NO_MEMORY)) => Ended::MemoryLimit,
             WaitEnd::Ended(ChildEnd::Exited(code::BROKEN_LIST)) => Ended::Unreadable,
+            WaitEnd::Ended(ChildEnd::Exited(code::TIME_LIMIT)) => Ended::TimeLimit,
+            WaitEnd::Ended(ChildEnd::Exited(code::FAULT)) => Ended::Crashed,
             WaitEnd::Ended(ChildEnd::Exited(_)) => Ended::Cancelled,
-            WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => Ended::TimeLimit,
+            WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => {
+                outcome.is_hang = hang.is_hang();
+                Ended::TimeLimit
+            }
             // Nobody but the kernel, short of memory, kills a copy.
             WaitEnd::Ended(ChildEnd::Killed(sys::SIGKILL)) => Ended::MemoryLimit,
             WaitEnd::Ended(ChildEnd::Killed(signal)) => {

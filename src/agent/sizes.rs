@@ -35,26 +35,30 @@ pub(crate) enum SizeRule {
     Product,
 }
 
-/// Types whose `__sizeof__` is known here, by `tp_name`.
-const KNOWN: [(&[u8], SizeRule); 22] = [
-    (b"object", SizeRule::Plain),
-    (b"list", SizeRule::List),
-    (b"dict", SizeRule::Dict),
+/// Types whose `__sizeof__` is known here, and that the C-API names.
+const BY_ADDRESS: [(Capi, SizeRule); 14] = [
+    (Capi::PyBaseObject_Type, SizeRule::Plain),
+    (Capi::PyList_Type, SizeRule::List),
+    (Capi::PyDict_Type, SizeRule::Dict),
+    (Capi::PySet_Type, SizeRule::Set),
+    (Capi::PyFrozenSet_Type, SizeRule::Set),
+    (Capi::PyType_Type, SizeRule::Type),
+    (Capi::PyLong_Type, SizeRule::Int),
+    (Capi::PyUnicode_Type, SizeRule::Str),
+    (Capi::PyByteArray_Type, SizeRule::ByteArray),
+    (Capi::PyODict_Type, SizeRule::OrderedDict),
+    (Capi::PyFrame_Type, SizeRule::Frame),
+    (Capi::PyGen_Type, SizeRule::Generator),
+    (Capi::PyCoro_Type, SizeRule::Generator),
+    (Capi::PyAsyncGen_Type, SizeRule::Generator),
+];
+
+/// Those that it does not name, by `tp_name`. Nothing made in Python has such a name.
+const BY_NAME: [(&[u8], SizeRule); 8] = [
     (b"frozendict", SizeRule::Dict),
-    (b"set", SizeRule::Set),
-    (b"frozenset", SizeRule::Set),
-    (b"type", SizeRule::Type),
-    (b"int", SizeRule::Int),
-    (b"str", SizeRule::Str),
-    (b"bytearray", SizeRule::ByteArray),
-    (b"collections.OrderedDict", SizeRule::OrderedDict),
     (b"collections.deque", SizeRule::Deque),
     (b"array.array", SizeRule::Array),
     (b"_io.BytesIO", SizeRule::BytesIo),
-    (b"frame", SizeRule::Frame),
-    (b"generator", SizeRule::Generator),
-    (b"coroutine", SizeRule::Generator),
-    (b"async_generator", SizeRule::Generator),
     (b"itertools.combinations", SizeRule::Combinations),
     (
         b"itertools.combinations_with_replacement",
@@ -117,7 +121,12 @@ impl TypeSize {
             SizeRule::Type => type_size(layout, memory, object),
             SizeRule::Int => layout.header + 8 + int_digits(layout, memory, object) * 4,
             SizeRule::Str => str_size(layout, memory, object),
-            SizeRule::ByteArray => self.basic_size + field(1),
+            SizeRule::ByteArray => {
+                // From 3.15 on the bytes are those of a `bytes` object, which is counted too.
+                let is_object = layout.minor >= 15 && field(1) > 0;
+                let head = if is_object { layout.header + 17 } else { 0 };
+                self.basic_size + field(1) + head
+            }
             SizeRule::OrderedDict => {
                 const NODE: usize = 32;
                 // After the fields of `dict`: first and last node, array of nodes and its length.
@@ -173,14 +182,7 @@ fn rule_of(layout: &Layout, memory: Memory, capi: &CApi, type_object: usize) -> 
     let str_type = capi.address(Capi::PyUnicode_Type);
     for index in 0..layout.size_field(memory, order).max(0) as usize {
         let class = memory.word(order + layout.tuple_items + index * 8);
-        let flags = layout.flags(memory, class);
-        // Only what is made in C has a name with a dot, or is no heap type.
-        let is_made_in_c = flags & flag::HEAP_TYPE == 0 || flags & flag::IMMUTABLE_TYPE != 0;
-        if is_made_in_c
-            && let Some(&(_, rule)) = KNOWN
-                .iter()
-                .find(|(name, _)| *name == layout.type_name(memory, class))
-        {
+        if let Some(rule) = known_rule(layout, memory, capi, class) {
             return as_of_version(rule, layout);
         }
         let dict = layout.type_dict(memory, class);
@@ -189,6 +191,21 @@ fn rule_of(layout: &Layout, memory: Memory, capi: &CApi, type_object: usize) -> 
         }
     }
     SizeRule::Plain
+}
+
+fn known_rule(layout: &Layout, memory: Memory, capi: &CApi, class: usize) -> Option<SizeRule> {
+    let is_class = |symbol| capi.address(symbol) == class;
+    if let Some((_, rule)) = BY_ADDRESS.into_iter().find(|&(symbol, _)| is_class(symbol)) {
+        return Some(rule);
+    }
+    let flags = layout.flags(memory, class);
+    // What is made in C is no heap type, or from 3.10 on an immutable one.
+    let is_made_in_c = flags & flag::HEAP_TYPE == 0 || flags & flag::IMMUTABLE_TYPE != 0;
+    let name = layout.type_name(memory, class);
+    BY_NAME
+        .into_iter()
+        .find(|&(known, _)| is_made_in_c && known == name)
+        .map(|(_, rule)| rule)
 }
 
 fn as_of_version(rule: SizeRule, layout: &Layout) -> SizeRule {

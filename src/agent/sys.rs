@@ -11,6 +11,7 @@ pub(crate) struct Errno(pub u32);
 
 impl Errno {
     pub(crate) const INTR: Self = Self(4);
+    pub(crate) const AGAIN: Self = Self(11);
 }
 
 pub(crate) type Result<T> = core::result::Result<T, Errno>;
@@ -36,6 +37,7 @@ mod nr {
     pub(super) const WAIT4: usize = 61;
     pub(super) const KILL: usize = 62;
     pub(super) const FCNTL: usize = 72;
+    pub(super) const SETPGID: usize = 109;
     pub(super) const GETPPID: usize = 110;
     pub(super) const PRCTL: usize = 157;
     pub(super) const SETRLIMIT: usize = 160;
@@ -258,7 +260,18 @@ pub(crate) fn shut_down_reading(socket: i32) {
 
 /// Waits until `socket` can be read, or for `wait_us`.
 pub(crate) fn wait_readable(socket: i32, wait_us: u64) -> bool {
-    let mut poll = [socket as u32 as u64 | 1 << 32];
+    const READABLE: u64 = 1;
+    wait_for(socket, READABLE, wait_us)
+}
+
+/// Waits until there is room to send, or for `wait_us`.
+pub(crate) fn wait_writable(socket: i32, wait_us: u64) -> bool {
+    const WRITABLE: u64 = 4;
+    wait_for(socket, WRITABLE, wait_us)
+}
+
+fn wait_for(socket: i32, events: u64, wait_us: u64) -> bool {
+    let mut poll = [socket as u32 as u64 | events << 32];
     let time = [wait_us / 1_000_000, wait_us % 1_000_000 * 1_000];
     let args = [&raw mut poll as usize, 1, &raw const time as usize, 0, 8, 0];
     // SAFETY: the kernel reads one timespec and writes one pollfd.
@@ -346,6 +359,12 @@ pub(crate) fn die_with_parent() {
     const SET_PDEATHSIG: usize = 1;
     // SAFETY: affects this process alone.
     let _ = unsafe { call(nr::PRCTL, [SET_PDEATHSIG, SIGKILL as usize, 0, 0, 0, 0]) };
+}
+
+/// Puts this process into a group of its own.
+pub(crate) fn leave_group() {
+    // SAFETY: affects this process alone.
+    let _ = unsafe { call(nr::SETPGID, [0; 6]) };
 }
 
 /// Names this thread for `ps` and the like.

@@ -21,6 +21,9 @@ pub(crate) enum WalkError {
     NoMemory,
     BrokenList,
     NotSent,
+    /// It was asked to end.
+    Stopped,
+    TimeLimit,
 }
 
 impl From<NoMemory> for WalkError {
@@ -147,17 +150,17 @@ impl<'a> Tally<'a> {
         Ok(())
     }
 
-    /// Adds all objects of the interpreter's lists.
-    pub(crate) fn add_lists(&mut self, lists: &Lists) -> Result<(), WalkError> {
-        (0..lists.heads.len()).try_for_each(|list| self.add_list(lists, list))
+    /// Adds all objects of the interpreter's lists, which hold no more than `most` each.
+    pub(crate) fn add_lists(&mut self, lists: &Lists, most: u64) -> Result<(), WalkError> {
+        (0..lists.heads.len()).try_for_each(|list| self.add_list(lists, list, most))
     }
 
-    fn add_list(&mut self, lists: &Lists, list: usize) -> Result<(), WalkError> {
+    fn add_list(&mut self, lists: &Lists, list: usize, most: u64) -> Result<(), WalkError> {
         let is_frozen = list == FROZEN;
         let mut place = self.n_seen;
         let mut from_end = 0;
         let mut result = Ok(());
-        lists.walk(self.memory, list, |fronts, backs| {
+        lists.walk(self.memory, list, most, |fronts, backs| {
             for &object in fronts {
                 result = result.and(self.add_from_front(object, place, is_frozen));
                 place += 1;

@@ -32,6 +32,8 @@ pub(crate) struct Memory {
 pub(crate) struct Budget {
     /// Up to so many objects the walk is done in place; 0: never.
     pub(crate) in_place_max_objects: u64,
+    /// Up to so many where a copy is refused.
+    pub(crate) refused_max_objects: u64,
     /// For the copy.
     pub(crate) time_limit: Duration,
     /// For what the copy allocates of its own.
@@ -39,8 +41,8 @@ pub(crate) struct Budget {
 }
 
 impl Budget {
-    /// The limits for a target of this memory.
-    pub(crate) fn new(memory: &Memory) -> Self {
+    /// The limits for a target of this memory that may be stopped for `max_pause`.
+    pub(crate) fn new(memory: &Memory, max_pause: Duration) -> Self {
         let clone_ns = clone_ns(memory);
         Self {
             in_place_max_objects: if clone_ns > QUICK_CLONE_NS {
@@ -48,6 +50,8 @@ impl Budget {
             } else {
                 0
             },
+            refused_max_objects: u64::try_from(max_pause.as_nanos()).unwrap_or(u64::MAX)
+                / WALK_NS_PER_OBJECT,
             time_limit: time_limit(memory),
             memory_limit_bytes: memory_limit(memory),
         }
@@ -119,6 +123,7 @@ mod tests {
     use super::*;
 
     const GB: u64 = 1_000_000_000;
+    const MAX_PAUSE: Duration = Duration::from_millis(250);
 
     fn memory(anonymous_bytes: u64) -> Memory {
         Memory {
@@ -130,17 +135,18 @@ mod tests {
 
     #[test]
     fn a_small_target_is_always_copied() {
-        let budget = Budget::new(&memory(GB));
+        let budget = Budget::new(&memory(GB), MAX_PAUSE);
         assert_eq!(budget.in_place_max_objects, 0);
+        assert_eq!(budget.refused_max_objects, 625_000);
         assert_eq!(budget.time_limit, Duration::from_secs(13));
     }
 
     #[test]
     fn few_objects_beside_much_memory_are_walked_in_place() {
-        let budget = Budget::new(&memory(10 * GB));
+        let budget = Budget::new(&memory(10 * GB), MAX_PAUSE);
         assert_eq!(budget.in_place_max_objects, 161_000_000 / 400);
         assert_eq!(
-            Budget::new(&memory(u64::MAX)).time_limit,
+            Budget::new(&memory(u64::MAX), MAX_PAUSE).time_limit,
             Duration::from_secs(300)
         );
     }
@@ -163,9 +169,8 @@ mod tests {
 
     #[test]
     fn too_long_a_pause_is_refused_with_the_option_to_type() {
-        let max_pause = Duration::from_millis(250);
-        assert!(check_pause(&memory(10 * GB), None, max_pause).is_ok());
-        let refusal = check_pause(&memory(20 * GB), None, max_pause).unwrap_err();
+        assert!(check_pause(&memory(10 * GB), None, MAX_PAUSE).is_ok());
+        let refusal = check_pause(&memory(20 * GB), None, MAX_PAUSE).unwrap_err();
         assert_eq!(refusal.exit, Exit::NoAttach);
         assert_eq!(
             refusal.to_string(),
@@ -178,8 +183,7 @@ mod tests {
 
     #[test]
     fn few_objects_make_a_large_target_bearable() {
-        let max_pause = Duration::from_millis(250);
-        assert!(check_pause(&memory(20 * GB), Some(600_000), max_pause).is_ok());
-        assert!(check_pause(&memory(20 * GB), Some(700_000), max_pause).is_err());
+        assert!(check_pause(&memory(20 * GB), Some(600_000), MAX_PAUSE).is_ok());
+        assert!(check_pause(&memory(20 * GB), Some(700_000), MAX_PAUSE).is_err());
     }
 }

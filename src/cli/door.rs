@@ -116,7 +116,7 @@ impl<'a> Door<'a> {
 
     /// Whether the process is gone that was there before; one that never was is the attach's to
     /// explain.
-    fn is_target_gone(&self) -> bool {
+    pub(crate) fn is_target_gone(&self) -> bool {
         self.start_ticks.is_some() && start_ticks(self.pid) != self.start_ticks
     }
 

@@ -15,6 +15,7 @@ use crate::{Session, open};
 const CENSUS: CensusRequest = CensusRequest {
     place: Place::Copy,
     in_place_max_objects: 0,
+    refused_max_objects: 0,
     collect: false,
     garbage: true,
     time_bare_walk: true,

@@ -48,6 +48,8 @@ capi! {
     Py_DecRef required
     PyImport_ImportModule required
     PyModule_GetState optional
+    PyMem_Free required
+    PyList_SetSlice required
     PyObject_CallMethod required
     PyCFunction_NewEx required
     PyErr_Clear required

@@ -37,6 +37,8 @@ record! {
         pub place: Place,
         /// For `Place::Auto`; 0 is never in place, unless a copy is refused.
         pub in_place_max_objects: u64,
+        /// Where a copy is refused, the walk is made in place if there are no more objects than this.
+        pub refused_max_objects: u64,
         /// Whether the collector runs first, as `gc.collect()`.
         pub collect: bool,
         /// Whether objects that only the collector has to find are told from the live ones.

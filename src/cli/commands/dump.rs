@@ -60,7 +60,7 @@ fn attach_and_dump(
         &mut session,
         args,
         &view,
-        Budget::new(&memory).time_limit,
+        Budget::new(&memory, args.target.max_pause).time_limit,
         output,
     )
 }

@@ -82,6 +82,10 @@ impl LiveTarget for InProc<'_> {
     fn memory(&self) -> crate::budget::Memory {
         memory_of(self.pid)
     }
+
+    fn has_exited(&self) -> bool {
+        self.door.is_target_gone()
+    }
 }
 
 /// Shows a log as if it happened now.

@@ -8,6 +8,7 @@ const TIMEOUT: Duration = Duration::from_millis(200);
 const REQUEST: CensusRequest = CensusRequest {
     place: Place::Auto,
     in_place_max_objects: 0,
+    refused_max_objects: 0,
     collect: false,
     garbage: true,
     time_bare_walk: false,

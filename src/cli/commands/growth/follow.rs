@@ -18,6 +18,11 @@ use crate::render::growth::{Frame, GrowthView, json_line};
 use crate::render::numbers::{counted, duration};
 use crate::session::{CensusEnd, Link, Session, SessionError, Sighting};
 
+/// From this interval on the agent does not stay in the target between looks: what the target forks
+/// meanwhile then inherits nothing, and CPython 3.12 and later do not warn of a fork beside a thread.
+const SHORTEST_ABSENCE: Duration = Duration::from_secs(1);
+/// How often a wait without an agent looks whether the target lives.
+const LIFE_CHECK: Duration = Duration::from_millis(100);
 /// So many looks may fail one after the other before the run ends.
 const MAX_FAILURES: u32 = 5;
 
@@ -29,6 +34,8 @@ pub(super) trait LiveTarget {
     fn open(&mut self) -> Result<Session<Self::Link>, OpenError>;
     /// Its memory now.
     fn memory(&self) -> Memory;
+    /// Whether it has ended.
+    fn has_exited(&self) -> bool;
 }
 
 /// A run of looks at one target.
@@ -120,9 +127,12 @@ impl Follow<'_> {
                 due = Instant::now();
             }
             due = next_due(due, self.args.interval, Instant::now());
+            if self.args.interval >= SHORTEST_ABSENCE {
+                session = None;
+            }
             match &mut session {
                 Some(session) => session.wait(due).map_err(|error| self.missed(error))?,
-                None => self.wait_detached(due),
+                None => self.wait_detached(target, due)?,
             }
             if self.interrupts.urgency() > Urgency::None {
                 return Err(Missed::Interrupted);
@@ -173,10 +183,11 @@ impl Follow<'_> {
     }
 
     fn request(&self, memory: &Memory) -> CensusRequest {
-        let budget = Budget::new(memory);
+        let budget = Budget::new(memory, self.args.target.max_pause);
         CensusRequest {
             place: Place::Auto,
             in_place_max_objects: budget.in_place_max_objects,
+            refused_max_objects: budget.refused_max_objects,
             collect: self.args.collect,
             garbage: true,
             time_bare_walk: false,
@@ -254,14 +265,18 @@ impl Follow<'_> {
         }
     }
 
-    fn wait_detached(&self, due: Instant) {
+    fn wait_detached(&self, target: &impl LiveTarget, due: Instant) -> Result<(), Missed> {
         while self.interrupts.urgency() == Urgency::None {
+            if target.has_exited() {
+                return Err(Missed::TargetExited);
+            }
             let left = due.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                return;
+                break;
             }
-            self.interrupts.sleep(left);
+            self.interrupts.sleep(left.min(LIFE_CHECK));
         }
+        Ok(())
     }
 }
 

@@ -51,6 +51,10 @@ impl LiveTarget for Scripted {
     fn memory(&self) -> Memory {
         self.memory
     }
+
+    fn has_exited(&self) -> bool {
+        false
+    }
 }
 
 fn rows(n: u64) -> Vec<Act> {
