@@ -23,6 +23,9 @@ mod dump;
 /// The agent's code on an interpreter in the test's own process.
 #[cfg(test)]
 mod embedded;
+/// Targets that end while leakhunt is there, and what is left to them of its copies.
+#[cfg(test)]
+mod endings;
 /// Each reason not to attach has its message, its remedy and exit code 3.
 #[cfg(test)]
 mod errors;

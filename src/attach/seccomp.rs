@@ -203,6 +203,27 @@ fn needed() -> Vec<Needed> {
             [1, ADDRESS, 0, 0, 0, 0],
         ),
         other("sched_yield", libc::SYS_sched_yield, [0; 6]),
+        other(
+            "process_vm_readv",
+            libc::SYS_process_vm_readv,
+            [PID, ADDRESS, 1, ADDRESS, 1, 0],
+        ),
+        other(
+            "mincore",
+            libc::SYS_mincore,
+            [ADDRESS, LEN, ADDRESS, 0, 0, 0],
+        ),
+        other("mremap", libc::SYS_mremap, [ADDRESS, LEN, LEN, 1, 0, 0]),
+        other("shutdown", libc::SYS_shutdown, [FD, 0, 0, 0, 0, 0]),
+        other("fcntl", libc::SYS_fcntl, [FD, 1030, 3, 0, 0, 0]),
+        other(
+            "openat",
+            libc::SYS_openat,
+            [NO_FILE - 99, ADDRESS, 2, 0, 0, 0],
+        ),
+        other("dup2", libc::SYS_dup2, [0, 1, 0, 0, 0, 0]),
+        other("getppid", libc::SYS_getppid, [0; 6]),
+        other("setpgid", libc::SYS_setpgid, [0; 6]),
         other("pidfd_open", libc::SYS_pidfd_open, [PID, 0, 0, 0, 0, 0]),
     ]
 }

@@ -2,8 +2,8 @@
 
 use crate::N_CAPI;
 
-/// Changes whenever the layout of [`Boot`] or its meaning does.
-pub const BOOT_VERSION: u32 = 1;
+/// Changes whenever the layout of [`Boot`] or its meaning does, as with each symbol more.
+pub const BOOT_VERSION: u32 = 1000 + N_CAPI as u32;
 
 /// The agent's start data: written by the command line beside the agent's image, read in place.
 #[repr(C)]

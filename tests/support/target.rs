@@ -28,6 +28,7 @@ macro_rules! target_source {
 fn source(name: &str) -> &'static str {
     match name {
         "asyncio_server" => target_source!("asyncio_server"),
+        "atexit_callbacks" => target_source!("atexit_callbacks"),
         "busy_c" => target_source!("busy_c"),
         "busy_python" => target_source!("busy_python"),
         "busy_regex" => target_source!("busy_regex"),
@@ -38,6 +39,7 @@ fn source(name: &str) -> &'static str {
         "seccomp" => target_source!("seccomp"),
         "shop" => target_source!("shop"),
         "signals" => target_source!("signals"),
+        "subreaper" => target_source!("subreaper"),
         "subprocess_loop" => target_source!("subprocess_loop"),
         "threads" => target_source!("threads"),
         "zoo" => target_source!("zoo"),
