@@ -9,7 +9,7 @@ use crate::support::{
 /// Attaches, counts and dumps; the target must be unharmed.
 fn check(target: &mut Target) {
     let before = Fingerprint::of(target);
-    let args = ["--type", "module", "--limit", "2"];
+    let args = ["--type", "dict", "--limit", "2"];
     Leakhunt::at(target.pid, "dump", &args).run().expect(0);
     assert_unharmed(&before, target);
     for _ in 0..3 {
