@@ -63,7 +63,10 @@ def poll():
 
 def handler_name(handler):
     # Of `_signal`: `signal.getsignal` leaves cycles of exceptions behind on some versions.
-    return getattr(handler, "__qualname__", None) or repr(handler)
+    if handler is None or isinstance(handler, int):
+        return repr(handler)
+    # Not its `repr`, which may tell of the state of what it holds.
+    return getattr(handler, "__qualname__", None) or f"{type(handler)} at {id(handler)}"
 
 
 def state():
