@@ -60,20 +60,29 @@ pub(crate) struct ExitGuard {
 }
 
 impl ExitGuard {
-    /// Registers the callback; the agent's first stay in the interpreter has begun.
+    /// Notes that the agent's first stay in the interpreter has begun: from now on a fault lets go
+    /// of it.
     ///
     /// # Safety
-    /// The caller holds the GIL.
-    pub(crate) unsafe fn register(capi: &CApi, minor: u32, socket: i32) -> Option<Self> {
+    /// The caller holds the GIL, and no callback is registered.
+    pub(crate) unsafe fn begin_first_stay(capi: &CApi, socket: i32) {
         SHARED.is_closing.store(false, SeqCst);
         SHARED.is_inside.store(true, SeqCst);
-        SHARED.is_holding.store(true, SeqCst);
-        SHARED.owner.store(sys::pid(), SeqCst);
         SHARED.socket.store(socket, SeqCst);
-        // SAFETY: no callback is registered yet, so that nobody reads the cell. The caller holds
-        // the GIL for all calls; `register` runs no code of the target but atexit's own.
+        // SAFETY: no callback is registered yet, so that nobody reads the cell.
+        unsafe { (*SHARED.capi.get()).write(*capi) };
+        SHARED.owner.store(sys::pid(), SeqCst);
+        SHARED.is_holding.store(true, SeqCst);
+    }
+
+    /// Registers the callback.
+    ///
+    /// # Safety
+    /// The caller holds the GIL, and has called `begin_first_stay`.
+    pub(crate) unsafe fn register(capi: &CApi, minor: u32) -> Option<Self> {
+        // SAFETY: the caller holds the GIL for all calls; `register` runs no code of the target but
+        // atexit's own.
         unsafe {
-            (*SHARED.capi.get()).write(*capi);
             let atexit = capi.import(c"atexit".as_ptr());
             if atexit.is_null() {
                 capi.clear_error();

@@ -67,12 +67,13 @@ impl Interpreter {
                 wake_who_waits_for_a_switch(&capi, minor, state);
                 return Err(Goodbye::Finalising);
             }
+            ExitGuard::begin_first_stay(&capi, socket);
             let memory = Memory::of_a_heap_that_stands_still();
             let Some(layout) = Layout::of(&capi, memory, capi.main_interpreter()) else {
                 capi.release(UNLOCKED);
                 return Err(Goodbye::UnknownPython);
             };
-            let Some(guard) = ExitGuard::register(&capi, minor, socket) else {
+            let Some(guard) = ExitGuard::register(&capi, minor) else {
                 capi.release(UNLOCKED);
                 return Err(Goodbye::Fault);
             };
