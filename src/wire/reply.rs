@@ -107,7 +107,8 @@ record! {
         pub all: Count,
         /// The frozen ones of them.
         pub frozen: Count,
-        /// How many objects `PyUnstable_GC_VisitObjects` shows; 0 where it was not asked.
+        /// How many objects `PyUnstable_GC_VisitObjects` shows, asked for the first 10,000; 0 where it
+        /// was not.
         pub cross_check: u64,
         /// How long the walk took.
         pub walk_us: u64,
