@@ -36,4 +36,4 @@ def serve(seconds):
 
 
 if __name__ == "__main__":
-    serve(seconds=30)
+    serve(seconds=12)

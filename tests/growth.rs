@@ -365,6 +365,28 @@ fn a_command_is_started_and_its_exit_code_passed_on() {
 }
 
 #[test]
+fn the_leak_of_the_example_is_named_and_its_twin_has_none() {
+    for (shop, leaks) in [("leaky_shop", true), ("bounded_shop", false)] {
+        let script = format!("{}/python-fixtures/{shop}.py", env!("CARGO_MANIFEST_DIR"));
+        let python = python3().command();
+        let options = ["growth", "--interval", "1", "--count", "4", "--json", "--"];
+        let done = Leakhunt::new(options)
+            .arg(python.get_program())
+            .arg(script)
+            .run()
+            .expect(0);
+        let looks = done.json_lines();
+        assert_eq!(looks.len(), 4);
+        // The first looks are at a program that still starts and a cache that still fills.
+        for look in &looks[2..] {
+            let templates = row(look, "__main__.Template").expect("both keep templates");
+            let delta = templates["delta"].as_i64().expect("a number");
+            assert_eq!(delta > 0, leaks, "{shop}: {templates}");
+        }
+    }
+}
+
+#[test]
 fn a_started_command_keeps_its_streams_and_gets_our_signals() {
     let ready = scratch_file("ready");
     let script = "import signal, sys, time
