@@ -10,7 +10,7 @@ mod support;
 
 use std::time::Instant;
 
-use leakhunt_wire::{CensusDone, CensusRequest, Ended, Place, Reply, Request};
+use leakhunt_wire::{CensusRequest, Ended, Place, Reply, Request, WalkDone};
 use support::print;
 use support::session::{Session, agent};
 use support::statistics::Sample;
@@ -109,7 +109,7 @@ fn looks(target: &mut Target) -> Looks {
                 walk = Some((end.walk_us, end.bare_walk_us));
                 None
             }
-            Reply::CensusDone(CensusDone {
+            Reply::CensusDone(WalkDone {
                 ended,
                 pause_us,
                 clone_us,

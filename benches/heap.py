@@ -56,6 +56,15 @@ def timed(call):
     return (time.perf_counter() - start) * 1000
 
 
+def guppy():
+    try:
+        from guppy import hpy
+    except ImportError:
+        return "none"
+    ticker.longest = 0.0
+    return timed(hpy().heap)
+
+
 gc.disable()
 n_groups = int(sys.argv[1]) // 5
 heap = [five(n) for n in range(n_groups)]
@@ -86,6 +95,8 @@ for question in sys.stdin:
         answer = timed(gc.get_objects)
     elif question == "growth":
         answer = timed(lambda: objgraph.growth(limit=None)) if objgraph else "none"
+    elif question == "guppy":
+        answer = guppy()
     else:
         answer = "none"
     print(answer, flush=True)

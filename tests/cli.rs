@@ -4,7 +4,17 @@ use crate::support::{Leakhunt, Target, python3, skipped};
 
 #[test]
 fn each_command_has_help_with_examples() {
-    for command in ["growth", "dump", "ps", "completions"] {
+    for command in [
+        "growth",
+        "sources",
+        "dump",
+        "snapshot",
+        "memory",
+        "show",
+        "diff",
+        "ps",
+        "completions",
+    ] {
         let done = Leakhunt::new([command, "--help"]).run().expect(0);
         assert!(done.stdout.contains("Usage"), "{done:#?}");
         assert!(
@@ -40,7 +50,17 @@ fn each_command_has_help_with_examples() {
 #[test]
 fn the_bare_program_tells_its_commands() {
     let done = Leakhunt::new(["--help"]).run().expect(0);
-    for command in ["growth", "dump", "ps", "completions"] {
+    for command in [
+        "growth",
+        "sources",
+        "dump",
+        "snapshot",
+        "memory",
+        "show",
+        "diff",
+        "ps",
+        "completions",
+    ] {
         assert!(done.stdout.contains(command), "{done:#?}");
     }
     let version = Leakhunt::new(["--version"]).run().expect(0);
@@ -81,6 +101,9 @@ fn wrong_usage_is_exit_code_2() {
         &["growth", "--match", "("],
         &["growth", "--nonsense"],
         &["dump", "--pid", "1"],
+        &["show"],
+        &["show", "x", "--sort", "colour"],
+        &["diff", "x", "y", "z"],
         &["completions", "tcsh-of-old"],
     ] {
         let done = Leakhunt::new(args).run().expect(2);

@@ -11,12 +11,18 @@ mod support;
 /// The image that goes into a target needs no loader.
 #[cfg(test)]
 mod agent_image;
+/// Captures of the graph leave targets as they were, also when they are cut off.
+#[cfg(test)]
+mod captures;
 /// Counts and bytes of each type are the interpreter's own, garbage is the collector's.
 #[cfg(test)]
 mod census;
 /// Arguments, help, exit codes and what goes to which stream.
 #[cfg(test)]
 mod cli;
+/// `diff`: what grew from one file to another, and the gate for builds.
+#[cfg(test)]
+mod diff;
 /// `dump`: the reprs of a type's objects, and what a hostile `__repr__` cannot do.
 #[cfg(test)]
 mod dump;
@@ -29,18 +35,36 @@ mod endings;
 /// Each reason not to attach has its message, its remedy and exit code 3.
 #[cfg(test)]
 mod errors;
+/// The types of well-known extension modules, at work in threads.
+#[cfg(test)]
+mod extensions;
+/// Graphs: objects, types, sizes and references as the collector knows them, and the names of these.
+#[cfg(test)]
+mod graph;
 /// `growth`: numbers equal to objgraph's, its formats, its log, its ways to end.
 #[cfg(test)]
 mod growth;
 /// Targets in namespaces, in a chroot, and embedded in a C program.
 #[cfg(test)]
 mod habitats;
+/// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
+#[cfg(test)]
+mod holders;
+/// Files in guppy's format against guppy itself.
+#[cfg(test)]
+mod hpy;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
+/// `show`: what is in a file, whatever it is.
+#[cfg(test)]
+mod show;
+/// The snapshot folder: documented queries, damage, replacement, full disks.
+#[cfg(test)]
+mod snapshot_file;
 /// The rules that the sources of the project keep.
 #[cfg(test)]
 mod sources;

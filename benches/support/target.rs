@@ -21,9 +21,12 @@ impl Target {
         let mut command = Command::new(&python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/heap.py"));
         command.arg(n_objects.to_string());
-        if let Some(packages) = objgraph(&python) {
-            command.env("PYTHONPATH", packages);
-        }
+        let peers = [("objgraph", "objgraph==3.7.0"), ("guppy", "guppy3==3.1.7")];
+        let folders = peers
+            .into_iter()
+            .filter_map(|(module, package)| installed(&python, module, package));
+        let folders = std::env::join_paths(folders).expect("they stand beside each other");
+        command.env("PYTHONPATH", folders);
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("python3 starts");
         let stdin = child.stdin.take().expect("stdin is a pipe");
@@ -63,25 +66,20 @@ impl Drop for Target {
     }
 }
 
-/// A folder with objgraph in it, installed once.
-fn objgraph(python: &str) -> Option<PathBuf> {
-    let folder = std::env::temp_dir().join("leakhunt-bench-objgraph");
-    if folder.join("objgraph.py").exists() {
+/// A folder with a package in it, installed once.
+fn installed(python: &str, module: &str, package: &str) -> Option<PathBuf> {
+    let folder = std::env::temp_dir().join(format!("leakhunt-bench-{module}"));
+    if folder.join(module).exists() || folder.join(module).with_extension("py").exists() {
         return Some(folder);
     }
     let mut pip = Command::new(python);
-    pip.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "objgraph==3.7.0",
-        "--target",
-    ])
-    .arg(&folder);
+    pip.args(["-m", "pip", "install", "--quiet", package, "--target"])
+        .arg(&folder);
     let done = pip.stdin(Stdio::null()).output().ok()?;
     if !done.status.success() {
-        print("objgraph cannot be installed: no comparison with it");
+        print(&format!(
+            "{package} cannot be installed: no comparison with it"
+        ));
         return None;
     }
     Some(folder)

@@ -121,7 +121,8 @@ impl<T: Plain> Buffer<T> {
         let first = self.len;
         let len = first.checked_add(count).ok_or(NoMemory)?;
         if len > self.capacity {
-            self.grow_to(len.max(self.capacity * 2), budget)?;
+            // To grow costs little: the pages stay where they are. Room to spare counts, too.
+            self.grow_to(len.max(self.capacity + self.capacity / 4), budget)?;
         }
         self.len = len;
         Ok(first)

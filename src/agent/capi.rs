@@ -22,6 +22,14 @@ pub(crate) type Visit = unsafe extern "C" fn(Object, *mut c_void) -> c_int;
 /// `tp_traverse`.
 pub(crate) type Traverse = unsafe extern "C" fn(Object, Visit, *mut c_void) -> c_int;
 
+/// What a method is called with.
+#[derive(Clone, Copy)]
+pub(crate) enum Argument {
+    None,
+    Object(Object),
+    Int(c_int),
+}
+
 /// The table of addresses.
 #[derive(Clone, Copy)]
 pub(crate) struct CApi {
@@ -73,6 +81,18 @@ functions! {
     decref = Py_DecRef(object: Object);
     /// `import name`.
     import = PyImport_ImportModule(name: *const c_char) -> Object;
+    /// `sys.modules`, borrowed.
+    modules = PyImport_GetModuleDict() -> Object;
+    /// `type.__dict__` itself, a new reference (3.12 on).
+    type_dict = PyType_GetDict(class: Object) -> Object;
+    /// `module.__dict__`, borrowed.
+    module_dict = PyModule_GetDict(module: Object) -> Object;
+    /// This thread's state.
+    thread_state = PyThreadState_Get() -> *mut c_void;
+    /// A fresh module `_tracemalloc`, which is not in `sys.modules`.
+    new_tracemalloc = PyInit__tracemalloc() -> Object;
+    /// Where a block was made: a tuple of `(file, line)`, the newest frame first, or `None`.
+    made_at = _PyTraceMalloc_GetTraceback(domain: u32, block: usize) -> Object;
     /// A builtin function.
     new_function = PyCFunction_NewEx(def: *mut MethodDef, this: Object, module: Object) -> Object;
     /// Forgets the exception.
@@ -150,21 +170,41 @@ impl CApi {
     /// # Safety
     /// The caller holds the GIL and a reference to each object. This runs code of the target.
     pub(crate) unsafe fn call_method(&self, object: Object, name: &CStr, argument: Object) -> bool {
-        type Function = unsafe extern "C" fn(Object, *const c_char, *const c_char, ...) -> Object;
-        // SAFETY: the format asks for one object or for none, and that is passed.
+        let argument = if argument.is_null() {
+            Argument::None
+        } else {
+            Argument::Object(argument)
+        };
+        // SAFETY: by this function's contract.
         unsafe {
-            let function: Function = core::mem::transmute(self.address(Capi::PyObject_CallMethod));
-            let result = if argument.is_null() {
-                function(object, name.as_ptr(), core::ptr::null())
-            } else {
-                function(object, name.as_ptr(), c"O".as_ptr(), argument)
-            };
+            let result = self.call(object, name, argument);
             if result.is_null() {
-                self.clear_error();
                 return false;
             }
             self.decref(result);
             true
+        }
+    }
+
+    /// The result of a method, a new reference; null when it raised, which is then forgotten.
+    ///
+    /// # Safety
+    /// As `call_method`.
+    pub(crate) unsafe fn call(&self, object: Object, name: &CStr, argument: Argument) -> Object {
+        type Function = unsafe extern "C" fn(Object, *const c_char, *const c_char, ...) -> Object;
+        let name = name.as_ptr();
+        // SAFETY: the format asks for what is passed.
+        unsafe {
+            let function: Function = core::mem::transmute(self.address(Capi::PyObject_CallMethod));
+            let result = match argument {
+                Argument::None => function(object, name, core::ptr::null()),
+                Argument::Object(argument) => function(object, name, c"O".as_ptr(), argument),
+                Argument::Int(argument) => function(object, name, c"i".as_ptr(), argument),
+            };
+            if result.is_null() {
+                self.clear_error();
+            }
+            result
         }
     }
 

@@ -12,6 +12,7 @@ use crate::own::OwnObjects;
 use crate::sizes::TypeSize;
 use crate::sys;
 use crate::tally::{Tally, Walk, WalkError, add_to};
+use crate::types::TypeEntry;
 
 /// What is known of a walk when its objects are counted.
 pub(crate) struct Counted {
@@ -80,7 +81,7 @@ impl Walk<'_> {
             let type_object = heap.layout.type_of(self.memory, object);
             let make = || {
                 let size = TypeSize::of(&heap.layout, self.memory, &heap.capi, type_object);
-                (size, false)
+                TypeEntry::new(type_object, size, false)
             };
             let entry = types.entry(type_object, &mut type_budget, make)?;
             let size_bytes = entry.size.of_object(&heap.layout, self.memory, object) as u64;

@@ -61,17 +61,31 @@ pub(crate) fn size_beside(layout: &Layout, memory: Memory, dict: usize) -> usize
     let values = memory.word(dict + layout.header + 24);
     let mut size = 0;
     if values != 0 {
-        let n_values = if layout.minor <= 10 {
-            memory.word(keys + 8) * 2 / 3
-        } else {
-            memory.word(keys + 16) + memory.word(keys + 24)
-        };
-        size += n_values * 8;
+        size += room(layout, memory, keys) * 8;
     }
     if memory.word(keys) == 1 {
         size += keys_size(layout, memory, keys);
     }
     size
+}
+
+/// How many entries there is room for in a keys object.
+pub(crate) fn room(layout: &Layout, memory: Memory, keys: usize) -> usize {
+    if layout.minor <= 10 {
+        memory.word(keys + 8) * 2 / 3
+    } else {
+        memory.word(keys + 16) + memory.word(keys + 24)
+    }
+}
+
+/// The values of a `dict` with a split table; 0 for any other.
+pub(crate) fn values(layout: &Layout, memory: Memory, dict: usize) -> usize {
+    memory.word(dict + layout.header + 24)
+}
+
+/// Places for entries that a keys object has given out.
+pub(crate) fn n_entries(layout: &Layout, memory: Memory, keys: usize) -> usize {
+    Table::of(layout, memory, keys).n_entries
 }
 
 /// Number of entries of a `dict`.

@@ -4,15 +4,19 @@
 //! changes, prints or breaks is gone with that, a `repr` that takes too long is ended with it, and
 //! the next object gets a fresh one. No descriptor of the target is open there but `/dev/null`.
 
-use leakhunt_wire::{DumpObject, DumpRequest, Note, Reply};
+use core::fmt::Write;
+
+use leakhunt_wire::{Capi, Described, DumpObject, DumpRequest, Note, Reply};
 
 use crate::buffer::Budget;
 use crate::capi::CApi;
 use crate::copy::{self, WaitEnd, code};
+use crate::dicts::Text;
 use crate::fields;
 use crate::lists::as_object;
 use crate::outbox::{NotSent, Outbox};
 use crate::sizes::TypeSize;
+use crate::source_file;
 use crate::sys::{self, ChildEnd};
 use crate::tally::{Tally, Walk, WalkError};
 use crate::text::{NameText, TextBuffer};
@@ -21,10 +25,29 @@ use crate::types::TypeName;
 /// The text of one object: as much as a packet holds beside the rest.
 pub(crate) type ObjectText = TextBuffer<{ leakhunt_wire::MAX_PACKET - 4096 }>;
 
+/// The file that an object comes from.
+type FileText = TextBuffer<1024>;
+/// Where an object was made.
+type MadeAtText = TextBuffer<8192>;
+/// The most bytes of the text of an object that is described: what these leave free.
+const MOST_DESCRIBED: usize = leakhunt_wire::MAX_PACKET - 4096 - 1024 - 8192;
+
 /// One object's text and what it is.
 struct Shown {
     text: ObjectText,
     note: Note,
+    made_at: MadeAtText,
+}
+
+impl Shown {
+    fn new(text: ObjectText, note: Note) -> Self {
+        let made_at = MadeAtText::new();
+        Self {
+            text,
+            note,
+            made_at,
+        }
+    }
 }
 
 /// What a copy may take for a dump: the addresses of the objects, and what the target changes
@@ -59,52 +82,67 @@ impl Walk<'_> {
         let objects = &tally.wanted[..tally.wanted.len().min(limit)];
         let dump = Dump {
             walk: self,
-            request,
+            how: How {
+                max_chars: request.max_chars,
+                safe: request.safe,
+                object_time_limit_ms: request.object_time_limit_ms,
+                time_limit_ms: request.time_limit_ms,
+            },
             objects,
+            is_described: false,
         };
         if request.safe {
             Ok(dump.show_fields(outbox)?)
         } else {
-            dump.show_reprs(outbox)
+            dump.show_in_copies(outbox)
         }
     }
 }
 
-struct Dump<'a> {
-    walk: &'a Walk<'a>,
-    request: &'a DumpRequest<'a>,
-    objects: &'a [usize],
+/// How objects are shown: as the requests say.
+pub(crate) struct How {
+    pub(crate) max_chars: u32,
+    pub(crate) safe: bool,
+    pub(crate) object_time_limit_ms: u32,
+    pub(crate) time_limit_ms: u32,
+}
+
+/// Objects to be shown.
+pub(crate) struct Dump<'a> {
+    pub(crate) walk: &'a Walk<'a>,
+    pub(crate) how: How,
+    pub(crate) objects: &'a [usize],
+    /// Whether their files are told, and where they were made.
+    pub(crate) is_described: bool,
 }
 
 impl Dump<'_> {
     fn show_fields(&self, outbox: &mut Outbox) -> Result<(), NotSent> {
         for index in 0..self.objects.len() {
-            let mut shown = Shown {
-                text: ObjectText::new(),
-                note: Note::Whole,
-            };
-            fields::write(
-                self.walk.heap,
-                self.walk.memory,
-                self.objects[index],
-                &mut shown.text,
-            );
+            let shown = self.fields(self.objects[index]);
             self.send(outbox, index, &shown)?;
         }
         Ok(())
     }
 
+    fn fields(&self, object: usize) -> Shown {
+        let mut shown = Shown::new(ObjectText::new(), Note::Whole);
+        fields::write(self.walk.heap, self.walk.memory, object, &mut shown.text);
+        shown
+    }
+
     /// This copy watches over the one that runs `repr`, and must not end before it: else that one's
     /// end would be told to the target.
-    fn show_reprs(&self, outbox: &mut Outbox) -> Result<(), WalkError> {
+    pub(crate) fn show_in_copies(&self, outbox: &mut Outbox) -> Result<(), WalkError> {
         let progress = self.walk.progress;
-        let deadline_us = sys::now_us() + u64::from(self.request.time_limit_ms) * 1000;
+        let deadline_us = sys::now_us() + u64::from(self.how.time_limit_ms) * 1000;
         sys::alarm(0);
         let mut next = 0;
+        let mut asks_tracemalloc = self.is_described;
         while next < self.objects.len() {
-            // SAFETY: the copy runs `show_reprs_from`, which does not return.
+            // SAFETY: the copy runs `show_from`, which does not return.
             let pid = match unsafe { sys::clone_process() } {
-                Ok(0) => self.show_reprs_from(next, outbox),
+                Ok(0) => self.show_from(next, asks_tracemalloc, outbox),
                 Ok(pid) => pid,
                 Err(_) => return Err(WalkError::NoMemory),
             };
@@ -122,32 +160,82 @@ impl Dump<'_> {
                 WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => Note::TimedOut,
                 _ => Note::Crashed,
             };
-            let index = self.walk.progress.current_object();
-            self.send(
-                outbox,
-                index,
-                &Shown {
-                    text: ObjectText::new(),
-                    note,
-                },
-            )?;
+            let index = progress.current_object();
+            if progress.is_asking() {
+                // A thread of the target held its lock when the copy was made: do without.
+                progress.set_asking(false);
+                asks_tracemalloc = false;
+                next = index;
+                continue;
+            }
+            self.send(outbox, index, &Shown::new(ObjectText::new(), note))?;
             next = index + 1;
         }
         Ok(())
     }
 
-    fn show_reprs_from(&self, first: usize, outbox: &mut Outbox) -> ! {
+    fn show_from(&self, first: usize, asks_tracemalloc: bool, outbox: &mut Outbox) -> ! {
         sys::die_with_parent();
-        let limit_us = u64::from(self.request.object_time_limit_ms) * 1000;
+        let limit_us = u64::from(self.how.object_time_limit_ms) * 1000;
         for index in first..self.objects.len() {
+            let object = self.objects[index];
             self.walk.progress.enter_object(index);
             sys::alarm(limit_us);
-            let shown = self.repr(self.objects[index]);
+            let mut made_at = MadeAtText::new();
+            if asks_tracemalloc {
+                self.walk.progress.set_asking(true);
+                self.made_at(object, &mut made_at);
+                self.walk.progress.set_asking(false);
+            }
+            let shown = if self.how.safe {
+                self.fields(object)
+            } else {
+                self.repr(object)
+            };
+            let shown = Shown { made_at, ..shown };
             if self.send(outbox, index, &shown).is_err() {
                 sys::exit_process(code::NOT_SENT);
             }
         }
         sys::exit_process(0)
+    }
+
+    /// Writes where `tracemalloc` says that an object was made.
+    fn made_at(&self, object: usize, text: &mut MadeAtText) {
+        let (heap, memory) = (self.walk.heap, self.walk.memory);
+        let layout = &heap.layout;
+        if !heap.capi.has(Capi::_PyTraceMalloc_GetTraceback) {
+            return;
+        }
+        let type_object = layout.type_of(memory, object);
+        let block = object - layout.size_before(layout.flags(memory, type_object));
+        // SAFETY: this thread has the GIL of this copy, whose end frees the result.
+        let frames = unsafe { heap.capi.made_at(0, block) } as usize;
+        if frames == 0 {
+            // SAFETY: as above.
+            return unsafe { heap.capi.clear_error() };
+        }
+        let tuple_type = heap.capi.address(Capi::PyTuple_Type);
+        let is_pair = |frame: usize| {
+            layout.type_of(memory, frame) == tuple_type && layout.size_field(memory, frame) == 2
+        };
+        if layout.type_of(memory, frames) != tuple_type {
+            return;
+        }
+        for index in 0..layout.size_field(memory, frames).max(0) as usize {
+            let frame = memory.word(frames + layout.tuple_items + index * 8);
+            if !is_pair(frame) {
+                return;
+            }
+            let [file, line] = [0, 8].map(|at| memory.word(frame + layout.tuple_items + at));
+            if index > 0 {
+                text.push('\n');
+            }
+            let file = Text::of(layout, memory, file);
+            file.chars().for_each(|character| text.push(character));
+            let digits = layout.header + 8;
+            let _ = write!(text, ":{}", memory.half(line + digits));
+        }
     }
 
     fn repr(&self, object: usize) -> Shown {
@@ -156,10 +244,7 @@ impl Dump<'_> {
         let type_object = heap.layout.type_of(memory, object);
         // SAFETY: this thread has the GIL of this copy, and the object was alive when it was made.
         if unsafe { write_repr(&heap.capi, object, &mut text) } {
-            return Shown {
-                text,
-                note: Note::Whole,
-            };
+            return Shown::new(text, Note::Whole);
         }
         text.push_str("Failed to serialize ");
         // SAFETY: as above; a type is alive as long as its objects are.
@@ -168,10 +253,7 @@ impl Dump<'_> {
             text.push_str(self.type_name(object).as_str());
             text.push_str("'>");
         }
-        Shown {
-            text,
-            note: Note::Raised,
-        }
+        Shown::new(text, Note::Raised)
     }
 
     fn type_name(&self, object: usize) -> NameText {
@@ -185,15 +267,24 @@ impl Dump<'_> {
         let object = self.objects[index];
         let type_object = heap.layout.type_of(memory, object);
         let size = TypeSize::of(&heap.layout, memory, &heap.capi, type_object);
-        let max_chars = match self.request.max_chars {
+        let max_chars = match self.how.max_chars {
             0 => usize::MAX,
             max_chars => max_chars as usize,
         };
         let whole = shown.text.as_str();
-        let text = whole
+        let most_bytes = if self.is_described {
+            MOST_DESCRIBED
+        } else {
+            usize::MAX
+        };
+        let end = whole
             .char_indices()
-            .nth(max_chars)
-            .map_or(whole, |(end, _)| &whole[..end]);
+            .enumerate()
+            .find(|(index, (at, character))| {
+                *index == max_chars || at + character.len_utf8() > most_bytes
+            })
+            .map_or(whole.len(), |(_, (at, _))| at);
+        let text = &whole[..end];
         let is_cut = text.len() < whole.len() || shown.text.is_full();
         let note = match shown.note {
             Note::Whole if is_cut => Note::Shortened,
@@ -207,7 +298,21 @@ impl Dump<'_> {
             note,
             text,
         };
-        outbox.put(&Reply::Object(object), &mut Budget::new(u64::MAX))
+        if !self.is_described {
+            return outbox.put(&Reply::Object(object), &mut Budget::new(u64::MAX));
+        }
+        let mut file = FileText::new();
+        // SAFETY: this thread has the GIL of this copy.
+        let modules = unsafe { heap.capi.modules() } as usize;
+        if let Some(text) = source_file::of(heap, memory, modules, self.objects[index]) {
+            text.chars().for_each(|character| file.push(character));
+        }
+        let described = Described {
+            object,
+            file: file.as_str(),
+            made_at: shown.made_at.as_str(),
+        };
+        outbox.put(&Reply::Described(described), &mut Budget::new(u64::MAX))
     }
 }
 

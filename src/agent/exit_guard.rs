@@ -16,6 +16,7 @@ use crate::capi::{CApi, MethodDef, Object};
 use crate::heap::Heap;
 use crate::memory::Memory;
 use crate::sys;
+use crate::trace;
 
 /// What the callback sees. It lives in the agent's image, hence as long as any copy of the process.
 struct Shared {
@@ -183,6 +184,8 @@ unsafe extern "C" fn at_exit(_: Object, _: Object) -> Object {
                 capi.restore_thread(thread);
             }
         }
+        // In a forked child, too, which traces since.
+        trace::stop_own(capi);
         let none = capi.address(Capi::_Py_NoneStruct) as *mut c_void;
         capi.incref(none);
         none
@@ -203,8 +206,12 @@ pub(crate) fn give_up() {
         sys::exit_process(crate::copy::code::FAULT);
     }
     if SHARED.is_holding.swap(false, SeqCst) {
-        // SAFETY: this is the agent's thread, which holds the GIL, and `register` has run.
-        unsafe { (*SHARED.capi.get()).assume_init_ref().save_thread() };
+        // SAFETY: this is the agent's thread, which holds the GIL, and `begin_first_stay` has run.
+        unsafe {
+            let capi = (*SHARED.capi.get()).assume_init_ref();
+            trace::stop_own(capi);
+            capi.save_thread();
+        }
     }
     SHARED.is_inside.store(false, SeqCst);
     sys::close(SHARED.socket.swap(-1, SeqCst));

@@ -7,7 +7,8 @@ use leakhunt_wire::Capi;
 use crate::dicts::{self, Text};
 use crate::dump::ObjectText;
 use crate::heap::Heap;
-use crate::layout::flag;
+use crate::instances;
+use crate::layout::{OBJECT_KINDS, flag};
 use crate::memory::Memory;
 use crate::types::TypeName;
 
@@ -23,7 +24,13 @@ pub(crate) fn write(heap: &Heap, memory: Memory, object: usize, text: &mut Objec
         text,
         n_written: 0,
     };
-    if !writer.entries(object) {
+    let plain = [Capi::PyUnicode_Type, Capi::PyLong_Type, Capi::PyFloat_Type];
+    if plain
+        .into_iter()
+        .any(|symbol| writer.is_exactly(object, symbol))
+    {
+        writer.value(object);
+    } else if !writer.entries(object) {
         writer.instance(object);
     }
 }
@@ -132,8 +139,7 @@ impl Fields<'_> {
 
     /// `__slots__` of the type and of its bases.
     fn slots(&mut self, object: usize, type_object: usize) {
-        /// `T_OBJECT` and `T_OBJECT_EX` of `PyMemberDef.type`; the length of a `PyMemberDef`.
-        const OBJECT_KINDS: [u32; 2] = [6, 16];
+        /// The length of a `PyMemberDef`.
         const MEMBER: usize = 40;
         let (heap, memory) = (self.heap, self.memory);
         let layout = &heap.layout;
@@ -173,33 +179,15 @@ impl Fields<'_> {
             return;
         }
         let keys = memory.word(type_object + layout.ht_cached_keys);
-        let (first, n_values) = match layout.minor {
-            11 => (memory.word(object - 32), usize::MAX),
-            12 => match memory.word(object - 24) {
-                tagged if tagged & 1 != 0 => (tagged + 1, usize::MAX),
-                _ => (0, 0),
-            },
-            _ => {
-                let values = object + layout.basic_size(memory, type_object);
-                let is_valid = flags & flag::INLINE_VALUES != 0 && memory.byte(values + 3) != 0;
-                // Once there is a `__dict__`, it shares these values: they are shown by it.
-                let has_dict = self.dict_of(object, type_object) != 0;
-                if is_valid && !has_dict {
-                    (values + 8, memory.byte(values) as usize)
-                } else {
-                    (0, 0)
-                }
-            }
-        };
-        if keys == 0 || first == 0 {
+        let basic_size = layout.basic_size(memory, type_object);
+        let values = instances::values_of(layout, memory, object, flags, basic_size);
+        // Once there is a `__dict__`, it shares these values: they are shown by it.
+        let is_shared = layout.minor >= 13 && self.dict_of(object, type_object) != 0;
+        if keys == 0 || is_shared {
             return;
         }
         dicts::each_shared_key(layout, memory, keys, |index, key| {
-            let value = if index < n_values {
-                memory.word(first + index * 8)
-            } else {
-                0
-            };
+            let value = values.get(memory, index);
             if value != 0 && self.n_written <= MOST_ENTRIES && self.separate() {
                 self.attribute(key);
                 self.value(value);
@@ -210,21 +198,9 @@ impl Fields<'_> {
     /// The instance's `__dict__`, if it has been made; 0 otherwise.
     fn dict_of(&self, object: usize, type_object: usize) -> usize {
         let (layout, memory) = (&self.heap.layout, self.memory);
-        let is_managed =
-            layout.minor >= 11 && layout.flags(memory, type_object) & flag::MANAGED_DICT != 0;
-        if is_managed {
-            let before = if layout.is_free_threaded { 8 } else { 24 };
-            let dict = memory.word(object - before);
-            return if layout.minor == 12 && dict & 1 != 0 {
-                0
-            } else {
-                dict
-            };
-        }
-        match layout.dict_offset(memory, type_object) {
-            offset if offset > 0 => memory.word(object + offset as usize),
-            _ => 0,
-        }
+        let flags = layout.flags(memory, type_object);
+        let dict_offset = layout.dict_offset(memory, type_object);
+        instances::dict_of(layout, memory, object, flags, dict_offset)
     }
 
     fn type_name(&mut self, type_object: usize) {

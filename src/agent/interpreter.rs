@@ -13,6 +13,7 @@ use crate::layout::Layout;
 use crate::memory::Memory;
 use crate::session::Left;
 use crate::sys;
+use crate::trace;
 
 /// The agent's thread state: made once a session.
 pub(crate) struct Interpreter {
@@ -140,7 +141,10 @@ impl Interpreter {
             return Left::BehindTheInterpreter;
         };
         // SAFETY: the agent holds the GIL.
-        let is_unregistered = unsafe { self.guard.unregister(heap, inside.memory) };
+        let is_unregistered = unsafe {
+            trace::stop_own(&self.capi);
+            self.guard.unregister(heap, inside.memory)
+        };
         if self.guard.is_closing() {
             inside.let_go();
             return Left::BehindTheInterpreter;
@@ -196,6 +200,10 @@ unsafe fn enter_by_main_thread(capi: &CApi) -> bool {
         if capi.is_finalizing() {
             return true;
         }
+        if is_traced(capi) {
+            capi.save_thread();
+            return false;
+        }
         let own = capi.thread_new(interpreter as *mut c_void);
         if own.is_null() {
             capi.save_thread();
@@ -208,6 +216,16 @@ unsafe fn enter_by_main_thread(capi: &CApi) -> bool {
         capi.restore_thread(own);
     }
     true
+}
+
+/// Whether `tracemalloc` traces, up to 3.11. For each block that is made without a thread state of the
+/// thread's own it makes one and takes the GIL by it, which the agent must not hold by another.
+fn is_traced(capi: &CApi) -> bool {
+    // After the stage of its initialisation.
+    const TRACING: usize = 4;
+    let config = capi.address(Capi::_Py_tracemalloc_config);
+    // SAFETY: the field is a global of the interpreter's, which the holder of the GIL may read.
+    config != 0 && unsafe { ((config + TRACING) as *const i32).read() } != 0
 }
 
 /// The ending thread may have let the GIL go on request and wait until another thread state has it,

@@ -1,9 +1,13 @@
 //! One walk for a request: where it happens, and what becomes of it.
 
-use leakhunt_wire::{Capi, CensusRequest, DumpRequest, Ended, Place};
+use leakhunt_wire::{
+    Capi, CensusRequest, DescribeRequest, DumpRequest, Ended, GraphRequest, Place,
+};
 
 use crate::census::Counted;
 use crate::copy::{self, code};
+use crate::describe::Wanted;
+use crate::graph::Times;
 use crate::heap::Heap;
 use crate::interpreter::Inside;
 use crate::memory::Memory;
@@ -18,6 +22,8 @@ use crate::visits;
 pub(crate) enum Job<'r> {
     Census(&'r CensusRequest),
     Dump(&'r DumpRequest<'r>),
+    Describe(&'r DescribeRequest<'r>),
+    Graph(&'r GraphRequest),
 }
 
 /// A walk that starts now.
@@ -27,6 +33,8 @@ pub(crate) struct Start<'a> {
     pub(crate) progress: &'a Progress,
     pub(crate) socket: i32,
     pub(crate) skipped_type: usize,
+    /// Whether a copy has crashed before.
+    pub(crate) is_careful: bool,
     pub(crate) cross_check: bool,
     pub(crate) is_during_collection: bool,
 }
@@ -45,11 +53,47 @@ pub(crate) enum Started {
 }
 
 impl Job<'_> {
+    /// Whether the collector is to run first.
+    pub(crate) fn collects(&self) -> bool {
+        match self {
+            Job::Census(request) => request.collect,
+            Job::Graph(request) => request.collect,
+            Job::Dump(_) | Job::Describe(_) => false,
+        }
+    }
+
+    fn times_bare_walk(&self) -> bool {
+        match self {
+            Job::Census(request) => request.time_bare_walk,
+            Job::Graph(request) => request.time_bare_walk,
+            Job::Dump(_) | Job::Describe(_) => false,
+        }
+    }
+
+    /// Where to walk, and for [`Place::Auto`] the most objects for which that is the target.
+    fn place(&self) -> (Place, u64) {
+        match self {
+            Job::Census(request) => (request.place, request.in_place_max_objects),
+            Job::Graph(request) => (request.place, 0),
+            Job::Dump(_) | Job::Describe(_) => (Place::Copy, 0),
+        }
+    }
+
+    /// Where a copy is refused: the most objects for which the target will do.
+    fn refused_max_objects(&self) -> u64 {
+        match self {
+            Job::Census(request) => request.refused_max_objects,
+            Job::Graph(request) => request.refused_max_objects,
+            Job::Dump(_) | Job::Describe(_) => 0,
+        }
+    }
+
     /// The most memory that a copy may have for itself.
     pub(crate) fn memory_limit_bytes(&self) -> u64 {
         match self {
             Job::Census(request) => request.memory_limit_bytes,
-            Job::Dump(_) => crate::dump::MEMORY_LIMIT_BYTES,
+            Job::Graph(request) => request.memory_limit_bytes,
+            Job::Dump(_) | Job::Describe(_) => crate::dump::MEMORY_LIMIT_BYTES,
         }
     }
 }
@@ -58,7 +102,9 @@ impl Start<'_> {
     pub(crate) fn time_limit_us(&self) -> u64 {
         let time_limit_ms = match self.job {
             Job::Census(request) => request.time_limit_ms,
+            Job::Graph(request) => request.time_limit_ms,
             Job::Dump(request) => request.time_limit_ms,
+            Job::Describe(request) => request.time_limit_ms,
         };
         u64::from(time_limit_ms) * 1000
     }
@@ -69,6 +115,7 @@ impl Start<'_> {
             memory,
             progress: self.progress,
             skipped_type: self.skipped_type,
+            is_careful: self.is_careful,
             is_during_collection: self.is_during_collection,
         }
     }
@@ -109,16 +156,22 @@ impl Start<'_> {
         };
         let walk = self.walk(memory);
         let mut bare_walk_us = 0;
-        if let Job::Census(CensusRequest {
-            time_bare_walk: true,
-            ..
-        }) = self.job
-        {
+        if self.job.times_bare_walk() {
             let start = sys::now_us();
             lists.bare_walk(memory);
             bare_walk_us = sys::now_us() - start;
         }
         let start = sys::now_us();
+        if let Job::Graph(request) = self.job {
+            return walk.with_capture(request, outbox, |mut capture| {
+                capture.add_lists(lists, most)?;
+                capture.finish(&Times {
+                    began_us: start,
+                    walk_us: sys::now_us() - start,
+                    bare_walk_us,
+                })
+            });
+        }
         self.with_tally(&walk, |mut tally| {
             tally.add_lists(lists, most)?;
             let walk_us = sys::now_us() - start;
@@ -140,6 +193,12 @@ impl Start<'_> {
         match self.job {
             Job::Census(request) => then(walk.census_tally(request)?),
             Job::Dump(request) => then(walk.dump_tally(&|name| name.matches(request.type_name))?),
+            Job::Describe(request) => {
+                let wanted = Wanted::new(request)?;
+                then(walk.dump_tally(&|_| false)?.only(&wanted))
+            }
+            // It counts nothing: see `with_capture`.
+            Job::Graph(_) => Ok(()),
         }
     }
 
@@ -153,6 +212,8 @@ impl Start<'_> {
         match self.job {
             Job::Census(_) => walk.finish_census(tally, counted, outbox),
             Job::Dump(request) => walk.finish_dump(tally, request, outbox),
+            Job::Describe(request) => walk.finish_describe(tally, request, outbox),
+            Job::Graph(_) => Ok(()),
         }
     }
 
@@ -162,7 +223,10 @@ impl Start<'_> {
         let mut outbox = Outbox::Kept(crate::buffer::Buffer::new());
         let result = if self.heap.lists.is_some() {
             self.walk_lists(inside.memory, self.most_in_target(), &mut outbox)
-        } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects) {
+        } else if self.heap.capi.has(Capi::PyUnstable_GC_VisitObjects)
+            && !matches!(self.job, Job::Graph(_))
+        {
+            // For a graph the world would have to stand still afterwards, too.
             self.visit_in_target(inside.memory, &mut outbox)
         } else {
             return Started::Refused {
@@ -192,22 +256,16 @@ impl Start<'_> {
 
     /// Whether to walk in the target rather than in a copy.
     pub(crate) fn wants_target(&self, memory: Memory) -> bool {
-        let Job::Census(request) = self.job else {
-            return false;
-        };
-        match request.place {
-            Place::Target => true,
-            Place::Copy => false,
-            Place::Auto => self.has_no_more_than(memory, request.in_place_max_objects),
+        match self.job.place() {
+            (Place::Target, _) => true,
+            (Place::Copy, _) => false,
+            (Place::Auto, most) => self.has_no_more_than(memory, most),
         }
     }
 
     /// Whether to walk in the target where a copy was refused.
     pub(crate) fn puts_up_with_target(&self, memory: Memory) -> bool {
-        match self.job {
-            Job::Census(request) => self.has_no_more_than(memory, request.refused_max_objects),
-            Job::Dump(_) => false,
-        }
+        self.has_no_more_than(memory, self.job.refused_max_objects())
     }
 
     fn has_no_more_than(&self, memory: Memory, most: u64) -> bool {
@@ -219,11 +277,9 @@ impl Start<'_> {
     }
 
     fn most_in_target(&self) -> u64 {
-        match self.job {
-            Job::Census(request) if request.place != Place::Target => request
-                .in_place_max_objects
-                .max(request.refused_max_objects),
-            _ => u64::MAX,
+        match self.job.place() {
+            (Place::Target, _) => u64::MAX,
+            (_, most) => most.max(self.job.refused_max_objects()),
         }
     }
 }

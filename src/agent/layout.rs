@@ -16,6 +16,11 @@ pub(crate) mod flag {
     pub(crate) const IMMUTABLE_TYPE: usize = 1 << 8;
     pub(crate) const HEAP_TYPE: usize = 1 << 9;
     pub(crate) const HAVE_GC: usize = 1 << 14;
+    pub(crate) const LIST: usize = 1 << 25;
+    pub(crate) const TUPLE: usize = 1 << 26;
+    pub(crate) const STR: usize = 1 << 28;
+    pub(crate) const DICT: usize = 1 << 29;
+    pub(crate) const TYPE: usize = 1 << 31;
 }
 
 /// The layout of one interpreter.
@@ -43,6 +48,10 @@ pub(crate) struct Layout {
     /// Offset of `co_stacksize` and of `co_nlocalsplus` (up to 3.10: `co_nlocals`).
     pub(crate) co_stacksize: usize,
     pub(crate) co_nlocals: usize,
+    /// From 3.11: offset of `co_localsplusnames`, and of what is kept of the code once it was asked
+    /// for: `_co_code` in 3.11, `_co_cached` later.
+    pub(crate) co_localsplusnames: usize,
+    pub(crate) co_cached: usize,
     /// From 3.11: offset of the code object in an interpreter frame, and the length of its head.
     pub(crate) frame_code: usize,
     pub(crate) frame_head: usize,
@@ -95,6 +104,8 @@ impl Layout {
             compact: if minor >= 12 { 56 } else { 72 } + more,
             co_stacksize: co_stacksize + more,
             co_nlocals: co_nlocals + more,
+            co_localsplusnames: 96 + more,
+            co_cached: if minor <= 12 { 152 } else { 160 } + more,
             frame_code: if minor == 11 { 32 } else { 0 },
             frame_head: if minor >= 14 { 80 } else { 72 },
             generator_frame: if minor == 11 { 80 } else { 72 } + more,
@@ -138,6 +149,49 @@ impl Layout {
     pub(crate) fn traverse(&self, memory: Memory, type_object: usize) -> usize {
         self.type_field(memory, type_object, 184)
     }
+    pub(crate) fn base(&self, memory: Memory, type_object: usize) -> usize {
+        memory.word(type_object + self.base_offset())
+    }
+    /// Offset of `tp_base`.
+    pub(crate) fn base_offset(&self) -> usize {
+        256 + self.header - 16
+    }
+    pub(crate) fn is_collected(&self, memory: Memory, type_object: usize) -> usize {
+        self.type_field(memory, type_object, 328)
+    }
+    /// The fields that a type made in C shows: where each is described.
+    fn members(&self, memory: Memory, type_object: usize) -> impl Iterator<Item = Member> {
+        /// Length of a `PyMemberDef`; no type has more.
+        const MEMBER: usize = 40;
+        const MOST_MEMBERS: usize = 2000;
+        let first = self.type_field(memory, type_object, 240);
+        (0..if first == 0 { 0 } else { MOST_MEMBERS })
+            .map(move |index| first + index * MEMBER)
+            .take_while(move |&member| memory.word(member) != 0)
+            .map(move |member| Member {
+                name: memory.c_string(memory.word(member)),
+                kind: memory.half(member + 8),
+                offset: memory.word(member + 16),
+                flags: memory.half(member + 24),
+            })
+    }
+    /// The offset of a field that a type made in C shows under a name; `None` where it shows none.
+    pub(crate) fn member(&self, memory: Memory, type_object: usize, name: &[u8]) -> Option<usize> {
+        self.members(memory, type_object)
+            .find(|member| member.name == name)
+            .map(|member| member.offset)
+    }
+    /// The names and offsets of the fields that a type made in C shows and that are references.
+    pub(crate) fn each_object_member(
+        &self,
+        memory: Memory,
+        type_object: usize,
+        mut see: impl FnMut(&'static [u8], usize),
+    ) {
+        self.members(memory, type_object)
+            .filter(Member::is_object)
+            .for_each(|member| see(member.name, member.offset));
+    }
     pub(crate) fn type_dict(&self, memory: Memory, type_object: usize) -> usize {
         self.type_field(memory, type_object, 264)
     }
@@ -174,7 +228,9 @@ impl Layout {
         }
         let count = memory.word(object);
         let is_immortal = match self.minor {
-            ..=11 => false,
+            ..=10 => false,
+            // What came with the interpreter: 999,999,999, give or take.
+            11 => count >= 500_000_000,
             12 | 13 => count as u32 >= 0x3fff_ffff,
             _ => count as u32 >= 1 << 31,
         };
@@ -186,6 +242,26 @@ impl Layout {
         } else {
             count as u64
         })
+    }
+}
+
+/// `T_OBJECT` and `T_OBJECT_EX` of `PyMemberDef.type`.
+pub(crate) const OBJECT_KINDS: [u32; 2] = [6, 16];
+
+/// One `PyMemberDef`.
+pub(crate) struct Member {
+    pub(crate) name: &'static [u8],
+    kind: u32,
+    pub(crate) offset: usize,
+    flags: u32,
+}
+
+impl Member {
+    /// Whether it is a reference to an object, at an offset from the start of whoever has it.
+    pub(crate) fn is_object(&self) -> bool {
+        /// `Py_RELATIVE_OFFSET`.
+        const RELATIVE: u32 = 8;
+        OBJECT_KINDS.contains(&self.kind) && self.flags & RELATIVE == 0
     }
 }
 

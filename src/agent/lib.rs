@@ -17,7 +17,13 @@ extern crate std;
 pub const MANIFEST_DIR: &str = env!("CARGO_MANIFEST_DIR");
 
 #[cfg(feature = "runtime")]
+mod address_blocks;
+#[cfg(feature = "runtime")]
+mod arrays;
+#[cfg(feature = "runtime")]
 mod atexit_entry;
+#[cfg(feature = "runtime")]
+mod attempts;
 #[cfg(feature = "runtime")]
 mod buffer;
 #[cfg(feature = "runtime")]
@@ -26,6 +32,8 @@ mod capi;
 mod census;
 #[cfg(feature = "runtime")]
 mod copy;
+#[cfg(feature = "runtime")]
+mod describe;
 #[cfg(feature = "runtime")]
 mod dicts;
 #[cfg(feature = "runtime")]
@@ -37,9 +45,13 @@ mod fields;
 #[cfg(feature = "runtime")]
 mod garbage;
 #[cfg(feature = "runtime")]
+mod graph;
+#[cfg(feature = "runtime")]
 mod heap;
 #[cfg(feature = "image")]
 mod image;
+#[cfg(feature = "runtime")]
+mod instances;
 #[cfg(feature = "runtime")]
 mod interpreter;
 #[cfg(feature = "runtime")]
@@ -63,6 +75,8 @@ mod session;
 #[cfg(feature = "runtime")]
 mod sizes;
 #[cfg(feature = "runtime")]
+mod source_file;
+#[cfg(feature = "runtime")]
 mod sys;
 #[cfg(feature = "runtime")]
 mod tally;
@@ -70,6 +84,8 @@ mod tally;
 mod tests;
 #[cfg(feature = "runtime")]
 mod text;
+#[cfg(feature = "runtime")]
+mod trace;
 #[cfg(feature = "runtime")]
 mod types;
 #[cfg(feature = "runtime")]

@@ -7,6 +7,7 @@ use core::ptr;
 
 use leakhunt_wire::Capi;
 
+use crate::atexit_entry::read;
 use crate::capi::CApi;
 use crate::memory::{Memory, prefetch};
 
@@ -62,17 +63,19 @@ impl Lists {
         if !owners.iter().any(is_owned) {
             return None;
         }
-        // Most versions keep a pointer to the young generation before the frozen one.
+        // Most versions keep a pointer to the young generation before the frozen one. It stands at a
+        // multiple of 8 even where the heads do not (3.13.18).
         let after = young + 3 * GENERATION;
-        let frozen = if memory.word(after) == young {
-            after + 8
+        let pointer = after.next_multiple_of(8);
+        let frozen = if memory.word(pointer) == young {
+            pointer + 8
         } else {
             after
         };
         let heads = [young, young + GENERATION, young + 2 * GENERATION, frozen];
         heads
             .iter()
-            .all(|&head| is_head(memory, head))
+            .all(|&head| is_head(head))
             .then_some(Self { heads })
     }
 
@@ -82,6 +85,17 @@ impl Lists {
         match minor {
             8..=12 => self.heads[0] + 3 * GENERATION + 8 + GENERATION + 3 * 24,
             _ => 0,
+        }
+    }
+
+    /// How many collections of the old generation there were; 0 where that is not known.
+    pub(crate) fn full_collections(&self, memory: Memory, minor: u32) -> u64 {
+        // After the frozen objects: of each generation collections, objects freed and not freed.
+        const STATISTICS: usize = 24;
+        let statistics = (self.heads[FROZEN] + GENERATION).next_multiple_of(8);
+        match minor {
+            8..=14 => memory.word(statistics + 2 * STATISTICS) as u64,
+            _ => full_collections_of_rings(memory, memory.word(statistics)),
         }
     }
 
@@ -181,6 +195,25 @@ impl Lists {
     }
 }
 
+/// From 3.15 on the statistics of the last collections are kept, each generation's in a ring.
+fn full_collections_of_rings(memory: Memory, rings: usize) -> u64 {
+    const ENTRY: usize = 64;
+    const COLLECTIONS: usize = 16;
+    const YOUNG_ENTRIES: usize = 11;
+    const OLD_ENTRIES: usize = 3;
+    // After the entries of a ring comes the index of the newest.
+    const YOUNG: usize = YOUNG_ENTRIES * ENTRY + 8;
+    const OLD: usize = OLD_ENTRIES * ENTRY + 8;
+    if rings == 0 {
+        return 0;
+    }
+    let oldest = rings + YOUNG + OLD;
+    match memory.byte(oldest + OLD_ENTRIES * ENTRY) as usize {
+        newest @ 0..OLD_ENTRIES => memory.word(oldest + newest * ENTRY + COLLECTIONS) as u64,
+        _ => 0,
+    }
+}
+
 #[inline(always)]
 fn next(memory: Memory, link: usize) -> usize {
     memory.word(link) & LINK
@@ -191,9 +224,15 @@ fn previous(memory: Memory, link: usize) -> usize {
     memory.word(link + 8) & LINK
 }
 
-fn is_head(memory: Memory, head: usize) -> bool {
-    let (after, before) = (next(memory, head), previous(memory, head));
-    after != 0 && before != 0 && previous(memory, after) == head && next(memory, before) == head
+/// Whether a list has its head there. What is not one may hold anything.
+fn is_head(head: usize) -> bool {
+    let links =
+        |link| read(link).map(|[next, previous]: [usize; 2]| (next & LINK, previous & LINK));
+    let Some((after, before)) = links(head) else {
+        return false;
+    };
+    links(after).is_some_and(|(_, previous)| previous == head)
+        && links(before).is_some_and(|(next, _)| next == head)
 }
 
 /// An object's address as the interpreter passes it.

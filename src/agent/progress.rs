@@ -1,6 +1,6 @@
 //! What a copy of the target leaves behind for the agent when it crashes: one shared page.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+use core::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::Relaxed};
 
 use crate::sys;
 
@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     n_matching: AtomicU64,
     /// The object of a dump that is worked on, by its place in the dump.
     current_object: AtomicUsize,
+    /// Whether the copy of a copy asks `tracemalloc` at the moment.
+    asks_tracemalloc: AtomicBool,
 }
 
 /// Owns the page.
@@ -52,6 +54,15 @@ impl Progress {
         self.must_stop.store(0, Relaxed);
         self.n_matching.store(0, Relaxed);
         self.current_object.store(0, Relaxed);
+        self.set_asking(false);
+    }
+
+    pub(crate) fn set_asking(&self, asks_tracemalloc: bool) {
+        self.asks_tracemalloc.store(asks_tracemalloc, Relaxed);
+    }
+
+    pub(crate) fn is_asking(&self) -> bool {
+        self.asks_tracemalloc.load(Relaxed)
     }
 
     #[inline(always)]

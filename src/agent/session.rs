@@ -1,22 +1,19 @@
 //! One session: from the agent's first step in the target to its last.
 
 use leakhunt_wire::{
-    BOOT_VERSION, Boot, CensusDone, CensusRequest, DumpDone, DumpRequest, Ended, Goodbye,
-    MAX_PACKET, Place, Ready, Reply, Request, Writer,
+    BOOT_VERSION, Boot, CensusRequest, DescribeRequest, DumpDone, DumpRequest, Goodbye,
+    GraphRequest, MAX_PACKET, Ready, Reply, Request, Writer,
 };
 
+use crate::attempts::Outcome;
 use crate::capi::CApi;
-use crate::copy::{self, HangWatch, MemoryWatch, WaitEnd, code};
 use crate::exit_guard;
 use crate::heap::Heap;
-use crate::interpreter::{Inside, Interpreter};
-use crate::job::{Job, Start, Started};
-use crate::memory::Memory;
+use crate::interpreter::Interpreter;
+use crate::job::Job;
 use crate::progress::SharedProgress;
-use crate::sys::{self, ChildEnd, Errno};
-use crate::tally::WalkError;
-use crate::text::NameText;
-use crate::types::TypeName;
+use crate::sys::{self, Errno};
+use crate::trace;
 
 /// What [`serve`] answers.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -103,7 +100,7 @@ const LONGEST_SEND_US: u64 = 10_000_000;
 
 /// Sends, and waits for room if need be; the agent is not inside. `false` when the command line does
 /// not read, or the interpreter begins to end.
-fn send_patiently(socket: i32, packet: &[u8], is_closing: &dyn Fn() -> bool) -> bool {
+pub(crate) fn send_patiently(socket: i32, packet: &[u8], is_closing: &dyn Fn() -> bool) -> bool {
     let start_us = sys::now_us();
     const SLICE_US: u64 = 50_000;
     loop {
@@ -120,7 +117,7 @@ fn send_patiently(socket: i32, packet: &[u8], is_closing: &dyn Fn() -> bool) -> 
 }
 
 /// Sends without waiting: a command line that does not read must not keep the agent.
-fn send(socket: i32, reply: &Reply<'_>) {
+pub(crate) fn send(socket: i32, reply: &Reply<'_>) {
     let mut buffer = [0; MAX_PACKET];
     let mut writer = Writer::new(&mut buffer);
     reply.encode(&mut writer);
@@ -129,38 +126,12 @@ fn send(socket: i32, reply: &Reply<'_>) {
     }
 }
 
-/// What the command line did while a copy works.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Heard {
-    Nothing,
-    Cancel,
-    Leave(Goodbye),
-}
-
-struct Session<'s> {
-    socket: i32,
-    interpreter: &'s Interpreter,
-    heap: &'s Heap,
-    progress: SharedProgress,
-    n_looks: u32,
-}
-
-/// What all attempts of a request came to.
-struct Outcome {
-    ended: Ended,
-    attempts: u32,
-    place: Place,
-    clone_errno: u32,
-    pause_us: u64,
-    clone_us: u64,
-    gil_wait_us: u64,
-    collect_us: u64,
-    signal: u32,
-    /// At its time limit a copy had been with one object for long.
-    is_hang: bool,
-    skipped_type: usize,
-    skipped_name: NameText,
-    leave: Option<Goodbye>,
+pub(crate) struct Session<'s> {
+    pub(crate) socket: i32,
+    pub(crate) interpreter: &'s Interpreter,
+    pub(crate) heap: &'s Heap,
+    pub(crate) progress: SharedProgress,
+    pub(crate) n_looks: u32,
 }
 
 impl Session<'_> {
@@ -193,6 +164,9 @@ impl Session<'_> {
                 Ok(Request::Detach) | Err(_) => Some(Goodbye::Asked),
                 Ok(Request::Census(request)) => self.census(&request),
                 Ok(Request::Dump(request)) => self.dump(&request),
+                Ok(Request::Graph(request)) => self.graph(&request),
+                Ok(Request::Trace(n_frames)) => self.trace(n_frames),
+                Ok(Request::Describe(request)) => self.describe(&request),
             };
             heard_us = heard_us.max(sys::now_us());
             if let Some(goodbye) = leave {
@@ -203,25 +177,30 @@ impl Session<'_> {
 
     fn census(&mut self, request: &CensusRequest) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Census(request));
-        let done = CensusDone {
-            ended: outcome.ended,
-            attempts: outcome.attempts,
-            place: outcome.place,
-            clone_errno: outcome.clone_errno,
-            pause_us: outcome.pause_us,
-            clone_us: outcome.clone_us,
-            gil_wait_us: outcome.gil_wait_us,
-            collect_us: outcome.collect_us,
-            signal: outcome.signal,
-            skipped_type: outcome.skipped_name.as_str(),
-        };
-        self.send_last(&Reply::CensusDone(done));
+        self.send_last(&Reply::CensusDone(outcome.walk_done()));
+        outcome.leave
+    }
+
+    fn graph(&mut self, request: &GraphRequest) -> Option<Goodbye> {
+        let outcome = self.attempt(Job::Graph(request));
+        self.send_last(&Reply::GraphDone(outcome.walk_done()));
         outcome.leave
     }
 
     fn dump(&mut self, request: &DumpRequest<'_>) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Dump(request));
-        let done = DumpDone {
+        self.send_last(&Reply::DumpDone(self.dump_done(&outcome)));
+        outcome.leave
+    }
+
+    fn describe(&mut self, request: &DescribeRequest<'_>) -> Option<Goodbye> {
+        let outcome = self.attempt(Job::Describe(request));
+        self.send_last(&Reply::DescribeDone(self.dump_done(&outcome)));
+        outcome.leave
+    }
+
+    fn dump_done<'o>(&self, outcome: &'o Outcome) -> DumpDone<'o> {
+        DumpDone {
             ended: outcome.ended,
             attempts: outcome.attempts,
             n_matching: self.progress.n_matching(),
@@ -229,9 +208,19 @@ impl Session<'_> {
             signal: outcome.signal,
             clone_errno: outcome.clone_errno,
             skipped_type: outcome.skipped_name.as_str(),
+        }
+    }
+
+    fn trace(&self, n_frames: u32) -> Option<Goodbye> {
+        let inside = match self.interpreter.enter() {
+            Ok(inside) => inside,
+            Err(goodbye) => return Some(goodbye),
         };
-        self.send_last(&Reply::DumpDone(done));
-        outcome.leave
+        // SAFETY: the agent is inside.
+        let traced = unsafe { trace::set(&self.heap.capi, self.heap.layout.minor, n_frames) };
+        inside.let_go();
+        self.send_last(&Reply::Traced(traced));
+        None
     }
 
     /// Sends the last packet of an answer, behind all that a copy has sent.
@@ -243,226 +232,4 @@ impl Session<'_> {
             send_patiently(self.socket, packet, &|| self.interpreter.is_closing());
         }
     }
-
-    /// Walks; once more without the type at which a copy crashed or hung.
-    fn attempt(&mut self, job: Job<'_>) -> Outcome {
-        let mut outcome = Outcome {
-            ended: Ended::Whole,
-            attempts: 0,
-            place: Place::Copy,
-            clone_errno: 0,
-            pause_us: 0,
-            clone_us: 0,
-            gil_wait_us: 0,
-            collect_us: 0,
-            signal: 0,
-            is_hang: false,
-            skipped_type: 0,
-            skipped_name: NameText::new(),
-            leave: None,
-        };
-        const MOST_ATTEMPTS: u32 = 2;
-        while outcome.attempts < MOST_ATTEMPTS {
-            outcome.attempts += 1;
-            send(self.socket, &Reply::Attempt(outcome.attempts));
-            if let Err(goodbye) = self.attempt_once(job, &mut outcome) {
-                outcome.leave = Some(goodbye);
-                break;
-            }
-            if outcome.ended != Ended::Crashed && !outcome.is_hang {
-                break;
-            }
-            outcome.skipped_type = self.progress.current_type();
-        }
-        self.n_looks += 1;
-        outcome
-    }
-
-    fn attempt_once(&mut self, job: Job<'_>, outcome: &mut Outcome) -> Result<(), Goodbye> {
-        let asked_us = sys::now_us();
-        let (mut inside, is_during_collection) =
-            enter_between_collections(self.interpreter, self.heap)?;
-        outcome.gil_wait_us += inside.since_us - asked_us;
-        if let Job::Census(CensusRequest { collect: true, .. }) = job
-            && outcome.attempts == 1
-        {
-            outcome.collect_us = collect(&self.heap.capi, &mut inside);
-        }
-        if outcome.skipped_type != 0 && outcome.skipped_name.as_str().is_empty() {
-            outcome.skipped_name = self.name_of(inside.memory, outcome.skipped_type);
-        }
-        let start = Start {
-            job,
-            heap: self.heap,
-            progress: &self.progress,
-            socket: self.socket,
-            skipped_type: outcome.skipped_type,
-            cross_check: self.n_looks == 0,
-            is_during_collection,
-        };
-        let mut started = if start.wants_target(inside.memory) {
-            outcome.place = Place::Target;
-            start.in_target(&inside)
-        } else {
-            outcome.place = Place::Copy;
-            start.in_copy(&inside)
-        };
-        if let Started::Refused {
-            ended: Ended::Refused,
-            clone_errno,
-        } = started
-        {
-            outcome.clone_errno = clone_errno;
-            if start.puts_up_with_target(inside.memory) {
-                outcome.place = Place::Target;
-                started = start.in_target(&inside);
-            }
-        }
-        outcome.pause_us += inside.let_go();
-        self.follow(started, job, outcome)
-    }
-
-    /// What becomes of a walk after the interpreter was let go.
-    fn follow(
-        &mut self,
-        started: Started,
-        job: Job<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<(), Goodbye> {
-        match started {
-            Started::Refused { ended, clone_errno } => {
-                outcome.ended = ended;
-                outcome.clone_errno = clone_errno;
-                Ok(())
-            }
-            Started::Target { outbox, result } => {
-                outcome.ended = match result {
-                    Ok(()) => Ended::Whole,
-                    Err(WalkError::NoMemory | WalkError::NotSent) => Ended::MemoryLimit,
-                    Err(WalkError::BrokenList) => Ended::Unreadable,
-                    Err(WalkError::Stopped) => Ended::Cancelled,
-                    Err(WalkError::TimeLimit) => Ended::TimeLimit,
-                };
-                let is_closing = || self.interpreter.is_closing();
-                let send = |packet: &[u8]| send_patiently(self.socket, packet, &is_closing);
-                outbox.flush(send).map_err(|_| Goodbye::Asked)
-            }
-            Started::Copy { pid, clone_us } => {
-                outcome.clone_us += clone_us;
-                self.follow_copy(pid, job, outcome)
-            }
-        }
-    }
-
-    fn follow_copy(
-        &mut self,
-        pid: u32,
-        job: Job<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<(), Goodbye> {
-        // Without lists the interpreter's own enumeration writes to every object of the copy.
-        let factor = if self.heap.lists.is_none() { 4 } else { 1 };
-        let limit_bytes = job.memory_limit_bytes().saturating_mul(factor);
-        let mut memory = MemoryWatch::new(pid, limit_bytes);
-        let mut hang = HangWatch::default();
-        let mut heard = Heard::Nothing;
-        let mut is_over = false;
-        let must_stop = |pause_us| {
-            heard = self.listen(pause_us);
-            is_over = memory.is_over();
-            hang.look(self.progress.traversed());
-            heard != Heard::Nothing || is_over
-        };
-        let stop = || match job {
-            Job::Census(_) => sys::kill_child(pid),
-            // It has a copy of its own to end first.
-            Job::Dump(_) => self.progress.stop(),
-        };
-        let end = copy::wait(pid, must_stop, stop);
-        outcome.is_hang = false;
-        outcome.ended = match end {
-            WaitEnd::Stopped if is_over => Ended::MemoryLimit,
-            WaitEnd::Stopped => Ended::Cancelled,
-            WaitEnd::Ended(ChildEnd::Exited(0)) => Ended::Whole,
-            WaitEnd::Ended(ChildEnd::Exited(code::NO_MEMORY)) => Ended::MemoryLimit,
-            WaitEnd::Ended(ChildEnd::Exited(code::BROKEN_LIST)) => Ended::Unreadable,
-            WaitEnd::Ended(ChildEnd::Exited(code::TIME_LIMIT)) => Ended::TimeLimit,
-            WaitEnd::Ended(ChildEnd::Exited(code::FAULT)) => Ended::Crashed,
-            WaitEnd::Ended(ChildEnd::Exited(_)) => Ended::Cancelled,
-            WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => {
-                outcome.is_hang = hang.is_hang();
-                Ended::TimeLimit
-            }
-            // Nobody but the kernel, short of memory, kills a copy.
-            WaitEnd::Ended(ChildEnd::Killed(sys::SIGKILL)) => Ended::MemoryLimit,
-            WaitEnd::Ended(ChildEnd::Killed(signal)) => {
-                outcome.signal = signal;
-                Ended::Crashed
-            }
-        };
-        match heard {
-            Heard::Leave(goodbye) => Err(goodbye),
-            Heard::Cancel | Heard::Nothing => Ok(()),
-        }
-    }
-
-    /// Waits a little for a word from the command line.
-    fn listen(&self, pause_us: u64) -> Heard {
-        if self.interpreter.is_closing() {
-            return Heard::Leave(Goodbye::Finalising);
-        }
-        if !sys::wait_readable(self.socket, pause_us) {
-            return Heard::Nothing;
-        }
-        let mut buffer = [0; MAX_PACKET];
-        match sys::receive(self.socket, &mut buffer) {
-            Ok(0) => Heard::Leave(Goodbye::Asked),
-            Ok(len) => match Request::decode(&buffer[..len]) {
-                Ok(Request::Ping) => Heard::Nothing,
-                Ok(Request::Cancel) => Heard::Cancel,
-                _ => Heard::Leave(Goodbye::Asked),
-            },
-            Err(_) => Heard::Nothing,
-        }
-    }
-
-    fn name_of(&self, memory: Memory, type_object: usize) -> NameText {
-        TypeName::of(&self.heap.layout, memory, &self.heap.capi, type_object).full()
-    }
-}
-
-/// Goes in at a moment when no collection is under way, if there is one within a second.
-fn enter_between_collections<'i>(
-    interpreter: &'i Interpreter,
-    heap: &Heap,
-) -> Result<(Inside<'i>, bool), Goodbye> {
-    const LONGEST_WAIT_US: u64 = 1_000_000;
-    let start = sys::now_us();
-    loop {
-        let inside = interpreter.enter()?;
-        let is_collecting = heap.is_collecting(inside.memory);
-        if !is_collecting || sys::now_us() - start > LONGEST_WAIT_US {
-            return Ok((inside, is_collecting));
-        }
-        inside.let_go();
-        sys::sleep_us(1000);
-    }
-}
-
-/// `gc.collect()`, which is done even where the collector is switched off. Answers how long it took.
-fn collect(capi: &CApi, inside: &mut Inside<'_>) -> u64 {
-    let start = sys::now_us();
-    // SAFETY: the agent is inside; the user asked for a collection, with the finalizers it runs.
-    unsafe {
-        let gc = capi.import(c"gc".as_ptr());
-        if gc.is_null() {
-            capi.clear_error();
-        } else {
-            capi.call_method(gc, c"collect", core::ptr::null_mut());
-            capi.decref(gc);
-        }
-    }
-    let took_us = sys::now_us() - start;
-    inside.since_us += took_us;
-    took_us
 }

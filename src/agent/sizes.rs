@@ -3,6 +3,7 @@
 
 use leakhunt_wire::Capi;
 
+use crate::arrays::{Ndarray, arrow_bytes};
 use crate::capi::CApi;
 use crate::dicts::{self, string_state};
 use crate::layout::{Layout, flag};
@@ -33,6 +34,16 @@ pub(crate) enum SizeRule {
     Combinations,
     Permutations,
     Product,
+    Code,
+    Ndarray,
+    ArrowArray,
+}
+
+impl SizeRule {
+    /// Whether what it tells may be off: what is missing, or shared with others, is not known.
+    pub(crate) fn is_estimate(self) -> bool {
+        matches!(self, Self::Unknown | Self::ArrowArray)
+    }
 }
 
 /// Types whose `__sizeof__` is known here, and that the C-API names.
@@ -54,7 +65,8 @@ const BY_ADDRESS: [(Capi, SizeRule); 14] = [
 ];
 
 /// Those that it does not name, by `tp_name`. Nothing made in Python has such a name.
-const BY_NAME: [(&[u8], SizeRule); 8] = [
+const BY_NAME: [(&[u8], SizeRule); 11] = [
+    (b"code", SizeRule::Code),
     (b"frozendict", SizeRule::Dict),
     (b"collections.deque", SizeRule::Deque),
     (b"array.array", SizeRule::Array),
@@ -66,6 +78,8 @@ const BY_NAME: [(&[u8], SizeRule); 8] = [
     ),
     (b"itertools.permutations", SizeRule::Permutations),
     (b"itertools.product", SizeRule::Product),
+    (b"numpy.ndarray", SizeRule::Ndarray),
+    (b"pyarrow.lib.Array", SizeRule::ArrowArray),
 ];
 
 /// What is needed to size the objects of one type.
@@ -159,6 +173,18 @@ impl TypeSize {
             SizeRule::Combinations => self.basic_size + field(3) * 8,
             SizeRule::Permutations => self.basic_size + (tuple_len(field(0)) + field(4)) * 8,
             SizeRule::Product => self.basic_size + tuple_len(field(0)) * 8,
+            SizeRule::Ndarray => {
+                let beside = Ndarray::of(layout, memory, object).bytes_beside();
+                self.basic_size.saturating_add(beside)
+            }
+            SizeRule::ArrowArray => {
+                let beside = arrow_bytes(layout, memory, object);
+                self.basic_size.saturating_add(beside)
+            }
+            SizeRule::Code => {
+                let n_items = layout.size_field(memory, object).unsigned_abs();
+                (self.basic_size + n_items * self.item_size as usize).next_multiple_of(8)
+            }
             SizeRule::Frame => self.basic_size + frame_slots(layout, memory, object) * 8,
             SizeRule::Generator => {
                 let frame = object + layout.generator_frame;
@@ -212,6 +238,8 @@ fn as_of_version(rule: SizeRule, layout: &Layout) -> SizeRule {
     match rule {
         // Up to 3.10 a generator's frame is an object of its own.
         SizeRule::Generator if layout.minor <= 10 => SizeRule::Plain,
+        // With caches that only its interpreter knows.
+        SizeRule::Code if layout.minor <= 10 => SizeRule::Unknown,
         rule => rule,
     }
 }

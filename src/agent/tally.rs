@@ -6,13 +6,14 @@ use leakhunt_wire::{Count, Reply, TypeRow};
 
 use crate::buffer::{Budget, Buffer, NoMemory};
 use crate::capi::Object;
+use crate::describe::Wanted;
 use crate::heap::Heap;
 use crate::lists::{BrokenList, FROZEN, Lists};
 use crate::memory::Memory;
 use crate::object_set::{ObjectSet, Rejected};
 use crate::outbox::{NotSent, Outbox};
 use crate::progress::Progress;
-use crate::sizes::{SizeRule, TypeSize};
+use crate::sizes::TypeSize;
 use crate::types::{TypeEntry, TypeName, TypeTable};
 
 /// Why a walk ends early.
@@ -48,6 +49,8 @@ pub(crate) struct Walk<'a> {
     pub(crate) memory: Memory,
     pub(crate) progress: &'a Progress,
     pub(crate) skipped_type: usize,
+    /// Whether fields are not to be trusted of which the type does not tell the collector.
+    pub(crate) is_careful: bool,
     pub(crate) is_during_collection: bool,
 }
 
@@ -55,13 +58,15 @@ pub(crate) struct Walk<'a> {
 pub(crate) struct Tally<'a> {
     heap: &'a Heap,
     memory: Memory,
-    pub(crate) types: TypeTable,
+    pub(crate) types: TypeTable<TypeEntry>,
     pub(crate) budget: Budget,
     /// The objects that a collection would look at; `None` when nobody asks for garbage.
     objects: Option<ObjectSet>,
     has_odd_addresses: bool,
     n_seen: u64,
     is_wanted: &'a dyn Fn(&TypeName) -> bool,
+    /// Of the objects of wanted types, only these are.
+    only: Option<&'a Wanted>,
     /// The objects of wanted types, in list order.
     pub(crate) wanted: Buffer<usize>,
     /// Those of the list at hand that were met from its end.
@@ -89,9 +94,16 @@ impl<'a> Tally<'a> {
             has_odd_addresses: false,
             n_seen: 0,
             is_wanted,
+            only: None,
             wanted: Buffer::new(),
             wanted_from_end: Buffer::new(),
         })
+    }
+
+    /// Gathers single objects instead of all of some types.
+    pub(crate) fn only(self, wanted: &'a Wanted) -> Self {
+        let only = Some(wanted);
+        Self { only, ..self }
     }
 
     #[inline(always)]
@@ -105,11 +117,13 @@ impl<'a> Tally<'a> {
             }
         }
         let type_object = heap.layout.type_of(memory, object);
-        let is_wanted = self.is_wanted;
+        let (is_wanted, only) = (self.is_wanted, self.only);
         let entry = self.types.entry(type_object, &mut self.budget, || {
             let size = TypeSize::of(&heap.layout, memory, &heap.capi, type_object);
             let name = TypeName::of(&heap.layout, memory, &heap.capi, type_object);
-            (size, is_wanted(&name))
+            let is_wanted =
+                only.map_or_else(|| is_wanted(&name), |only| only.has_type(type_object));
+            TypeEntry::new(type_object, size, is_wanted)
         })?;
         let size_bytes = entry.size.of_object(&heap.layout, memory, object) as u64;
         add_to(&mut entry.all, size_bytes);
@@ -131,7 +145,7 @@ impl<'a> Tally<'a> {
         }
         let entry = self.add(object, is_frozen)?;
         entry.first_seen = entry.first_seen.min(place);
-        if entry.is_wanted {
+        if entry.is_wanted && self.picks(object) {
             self.wanted.push(object, &mut self.budget)?;
         }
         Ok(())
@@ -144,10 +158,15 @@ impl<'a> Tally<'a> {
         }
         let entry = self.add(object, is_frozen)?;
         entry.last_from_end = place;
-        if entry.is_wanted {
+        if entry.is_wanted && self.picks(object) {
             self.wanted_from_end.push(object, &mut self.budget)?;
         }
         Ok(())
+    }
+
+    fn picks(&self, object: usize) -> bool {
+        self.only
+            .is_none_or(|only| only.contains(object, self.heap.layout.type_of(self.memory, object)))
     }
 
     /// Adds all objects of the interpreter's lists, which hold no more than `most` each.
@@ -238,7 +257,7 @@ impl<'a> Tally<'a> {
                 name: name.name(),
                 all: entry.all,
                 frozen: entry.frozen,
-                is_estimate: entry.size.rule == SizeRule::Unknown,
+                is_estimate: entry.size.rule.is_estimate(),
                 first_seen: entry.first_seen,
             };
             outbox.put(&Reply::Type(row), &mut self.budget)?;

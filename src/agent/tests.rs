@@ -131,14 +131,15 @@ fn text_that_does_not_fit_is_cut_between_characters() {
 
 #[test]
 fn types_are_found_again_after_the_table_has_grown() {
-    use crate::types::TypeTable;
+    use crate::types::{TypeEntry, TypeTable};
     let mut budget = unlimited();
     let mut table = TypeTable::new(&mut budget).unwrap();
     let oracle: BTreeMap<usize, u64> = addresses(30_000).into_iter().zip(1..).collect();
     let size = crate::sizes::TypeSize::default();
     for round in 0..2 {
         for (&address, &count) in &oracle {
-            let entry = table.entry(address, &mut budget, || (size, false)).unwrap();
+            let make = || TypeEntry::new(address, size, false);
+            let entry = table.entry(address, &mut budget, make).unwrap();
             assert_eq!(entry.all.n_objects, if round == 0 { 0 } else { count });
             entry.all.n_objects = count;
         }

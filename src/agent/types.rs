@@ -29,13 +29,45 @@ pub(crate) struct TypeEntry {
 // SAFETY: numbers, a `bool` that is false, and a `SizeRule` that is `Plain`, when all bytes are 0.
 unsafe impl Plain for TypeEntry {}
 
+/// What is kept of one type.
+pub(crate) trait Entry: Plain {
+    /// The address of the type.
+    fn address(&self) -> usize;
+}
+
+impl Entry for TypeEntry {
+    fn address(&self) -> usize {
+        self.address
+    }
+}
+
+impl TypeEntry {
+    /// A type of which nothing is counted yet.
+    pub(crate) fn new(address: usize, size: TypeSize, is_wanted: bool) -> Self {
+        let none = Count {
+            n_objects: 0,
+            size_bytes: 0,
+        };
+        Self {
+            address,
+            size,
+            all: none,
+            frozen: none,
+            garbage: none,
+            first_seen: u64::MAX,
+            last_from_end: 0,
+            is_wanted,
+        }
+    }
+}
+
 /// Open addressing: `slots` holds the index of an entry plus one, 0 is free.
-pub(crate) struct TypeTable {
-    entries: Buffer<TypeEntry>,
+pub(crate) struct TypeTable<E: Entry> {
+    entries: Buffer<E>,
     slots: Buffer<u32>,
 }
 
-impl TypeTable {
+impl<E: Entry> TypeTable<E> {
     pub(crate) fn new(budget: &mut Budget) -> Result<Self, NoMemory> {
         Ok(Self {
             entries: Buffer::new(),
@@ -43,11 +75,11 @@ impl TypeTable {
         })
     }
 
-    pub(crate) fn entries(&self) -> &[TypeEntry] {
+    pub(crate) fn entries(&self) -> &[E] {
         &self.entries
     }
 
-    pub(crate) fn entries_mut(&mut self) -> &mut [TypeEntry] {
+    pub(crate) fn entries_mut(&mut self) -> &mut [E] {
         &mut self.entries
     }
 
@@ -57,44 +89,24 @@ impl TypeTable {
         &mut self,
         address: usize,
         budget: &mut Budget,
-        make: impl FnOnce() -> (TypeSize, bool),
-    ) -> Result<&mut TypeEntry, NoMemory> {
+        make: impl FnOnce() -> E,
+    ) -> Result<&mut E, NoMemory> {
         let mut slot = self.first_slot(address);
         loop {
             match self.slots[slot] {
                 0 => break,
                 // Stored indices are of entries that exist.
-                index if self.entries[index as usize - 1].address == address => {
+                index if self.entries[index as usize - 1].address() == address => {
                     return Ok(&mut self.entries[index as usize - 1]);
                 }
                 _ => slot = (slot + 1) & (self.slots.len() - 1),
             }
         }
-        self.add(slot, address, budget, make())
+        self.add(slot, make(), budget)
     }
 
     #[cold]
-    fn add(
-        &mut self,
-        slot: usize,
-        address: usize,
-        budget: &mut Budget,
-        (size, is_wanted): (TypeSize, bool),
-    ) -> Result<&mut TypeEntry, NoMemory> {
-        let none = Count {
-            n_objects: 0,
-            size_bytes: 0,
-        };
-        let entry = TypeEntry {
-            address,
-            size,
-            all: none,
-            frozen: none,
-            garbage: none,
-            first_seen: u64::MAX,
-            last_from_end: 0,
-            is_wanted,
-        };
+    fn add(&mut self, slot: usize, entry: E, budget: &mut Budget) -> Result<&mut E, NoMemory> {
         self.entries.push(entry, budget)?;
         let index = self.entries.len();
         self.slots[slot] = index as u32;
@@ -107,7 +119,7 @@ impl TypeTable {
     fn rehash(&mut self, budget: &mut Budget) -> Result<(), NoMemory> {
         self.slots = Buffer::zeroed(self.slots.len() * 4, budget)?;
         for index in 0..self.entries.len() {
-            let mut slot = self.first_slot(self.entries[index].address);
+            let mut slot = self.first_slot(self.entries[index].address());
             while self.slots[slot] != 0 {
                 slot = (slot + 1) & (self.slots.len() - 1);
             }

@@ -13,11 +13,12 @@ use leakhunt_wire::{Capi, Ended};
 use crate::capi::Object;
 use crate::census::Counted;
 use crate::copy;
+use crate::graph::Times;
 use crate::interpreter::Inside;
-use crate::job::{Start, Started, exit_with};
+use crate::job::{Job, Start, Started, exit_with};
 use crate::outbox::Outbox;
 use crate::sys;
-use crate::tally::{Tally, WalkError};
+use crate::tally::WalkError;
 
 /// What the callback works on.
 struct Visits {
@@ -29,10 +30,13 @@ struct Visits {
     is_copy: bool,
     /// In the copy: when it began.
     began_us: u64,
-    /// The `Tally` of the closure that runs the visits.
-    tally: *mut c_void,
+    /// A `See`, while the visits run.
+    see: *mut c_void,
     result: Result<(), WalkError>,
 }
+
+/// What takes the objects.
+type See<'s> = &'s mut dyn FnMut(usize) -> Result<(), WalkError>;
 
 /// Starts the walk in a copy.
 pub(crate) fn start_copy(start: &Start<'_>, inside: &Inside<'_>) -> Started {
@@ -50,32 +54,59 @@ pub(crate) fn start_copy(start: &Start<'_>, inside: &Inside<'_>) -> Started {
         started: unsupported,
         is_copy: false,
         began_us: 0,
-        tally: ptr::null_mut(),
+        see: ptr::null_mut(),
         result: Ok(()),
     };
     let walk = start.walk(inside.memory);
-    let result = start.with_tally(&walk, |mut tally| {
-        visits.tally = (&raw mut tally).cast();
-        // SAFETY: the agent is attached, and `visit_or_clone` only reads the heap.
-        unsafe {
-            let argument = (&raw mut visits).cast();
-            start.heap.capi.visit_objects(visit_or_clone, argument);
+    let result = match start.job {
+        Job::Graph(request) => {
+            let mut outbox = Outbox::Socket(visits.socket);
+            walk.with_capture(request, &mut outbox, |mut capture| {
+                let see = &mut |object| {
+                    capture.add_tracked(object);
+                    capture.emitter.stream.result
+                };
+                if !visits.run(start, see)? {
+                    return Ok(());
+                }
+                capture.emitter.stream.send_to(visits.socket);
+                capture.finish(&Times {
+                    began_us: visits.began_us,
+                    walk_us: sys::now_us() - visits.began_us,
+                    bare_walk_us: 0,
+                })
+            })
         }
-        if !visits.is_copy {
-            return Ok(());
-        }
-        visits.result?;
-        let counted = Counted {
-            walk_us: sys::now_us() - visits.began_us,
-            bare_walk_us: 0,
-            cross_check: false,
-        };
-        start.finish(&walk, tally, &counted, &mut Outbox::Socket(visits.socket))
-    });
+        Job::Census(_) | Job::Dump(_) | Job::Describe(_) => start.with_tally(&walk, |mut tally| {
+            let see = &mut |object| Ok(tally.add_visited(object)?);
+            if !visits.run(start, see)? {
+                return Ok(());
+            }
+            let counted = Counted {
+                walk_us: sys::now_us() - visits.began_us,
+                bare_walk_us: 0,
+                cross_check: false,
+            };
+            start.finish(&walk, tally, &counted, &mut Outbox::Socket(visits.socket))
+        }),
+    };
     if visits.is_copy {
         exit_with(result);
     }
     visits.started
+}
+
+impl Visits {
+    /// Shows all objects to `see`, in a copy that is made at the first of them. Answers whether this
+    /// is the copy.
+    fn run(&mut self, start: &Start<'_>, mut see: See<'_>) -> Result<bool, WalkError> {
+        self.see = (&raw mut see).cast();
+        let argument = (&raw mut *self).cast();
+        // SAFETY: the agent is attached, and `visit_or_clone` only reads the heap.
+        unsafe { start.heap.capi.visit_objects(visit_or_clone, argument) };
+        self.see = ptr::null_mut();
+        self.result.map(|()| self.is_copy)
+    }
 }
 
 unsafe extern "C" fn visit_or_clone(object: Object, argument: *mut c_void) -> c_int {
@@ -104,8 +135,8 @@ unsafe extern "C" fn visit_or_clone(object: Object, argument: *mut c_void) -> c_
             }
         }
     }
-    // SAFETY: the pointer is of the tally that lives in `start_copy` during the visits.
-    let tally = unsafe { &mut *visits.tally.cast::<Tally<'_>>() };
-    visits.result = tally.add_visited(object as usize).map_err(WalkError::from);
+    // SAFETY: the pointer is of what `run` was given, and valid while that runs the visits.
+    let see = unsafe { &mut *visits.see.cast::<See<'_>>() };
+    visits.result = see(object as usize);
     c_int::from(visits.result.is_ok())
 }

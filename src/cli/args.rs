@@ -1,5 +1,8 @@
 //! What can be typed.
 
+mod files;
+mod graph;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +11,15 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
 
 use crate::quantity::{duration, duration_over_zero};
+pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
+pub(crate) use graph::{
+    MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
+};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    nothing found where something was asked for
+  1    nothing found where something was asked for; more growth than `diff --fail-on` allows
   2    wrong usage or bad input
   3    the target could not be attached
   4    the target went away
@@ -24,7 +31,11 @@ Examples:
   leakhunt ps                            what can be attached
   leakhunt growth --pid 4121             which types grow in process 4121
   leakhunt growth -- python app.py       starts app.py and watches it
+  leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt snapshot -o heap.leakhunt     all objects to a file
+  leakhunt show heap.hpy                 what is in a file
+  leakhunt diff before.hpy after.hpy     what grew from one file to another
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -76,7 +87,12 @@ pub(crate) enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Growth(GrowthArgs),
+    Sources(SourcesArgs),
     Dump(DumpArgs),
+    Snapshot(SnapshotArgs),
+    Memory(MemoryArgs),
+    Show(ShowArgs),
+    Diff(DiffArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -26,7 +26,7 @@ pub(crate) struct Door<'a> {
     start_ticks: Option<u64>,
     image: AgentImage,
     options: &'a TargetArgs,
-    interrupts: &'a Interrupts,
+    interrupts: Interrupts,
     output: &'a Output,
     was_opened: bool,
     /// Until when a target that has no interpreter yet may get one.
@@ -41,7 +41,7 @@ impl<'a> Door<'a> {
     pub(crate) fn new(
         target: &Target,
         options: &'a TargetArgs,
-        interrupts: &'a Interrupts,
+        interrupts: &Interrupts,
         output: &'a Output,
     ) -> anyhow::Result<Self> {
         Ok(Self {
@@ -49,7 +49,7 @@ impl<'a> Door<'a> {
             start_ticks: start_ticks(target.pid),
             image: agent_image()?,
             options,
-            interrupts,
+            interrupts: interrupts.clone(),
             output,
             was_opened: false,
             starting_until: target.child.is_some().then(|| Instant::now() + START),
@@ -109,7 +109,7 @@ impl<'a> Door<'a> {
         Ok(Session::greet(
             channel,
             self.options.timeout,
-            self.interrupts,
+            &self.interrupts,
             self.output,
         )?)
     }

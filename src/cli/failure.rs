@@ -1,6 +1,7 @@
 //! How leakhunt ends: exit codes, and errors that know theirs and what to do about them.
 
 use std::fmt;
+use std::io;
 use std::process::ExitCode;
 
 use leakhunt_attach::AttachError;
@@ -12,6 +13,8 @@ pub(crate) enum Exit {
     Done,
     /// Nothing was found where something was asked for.
     Nothing,
+    /// Something grew by more than a limit allows.
+    OverLimit,
     /// Wrong usage or bad input.
     Usage,
     /// The target could not be attached, or could not be looked at.
@@ -29,7 +32,7 @@ impl Exit {
     pub(crate) fn code(self) -> u8 {
         match self {
             Self::Done => 0,
-            Self::Nothing => 1,
+            Self::Nothing | Self::OverLimit => 1,
             Self::Usage => 2,
             Self::NoAttach => 3,
             Self::TargetGone => 4,
@@ -115,6 +118,20 @@ pub(crate) fn help_of(error: &anyhow::Error) -> Option<String> {
         }
         cause.downcast_ref::<AttachError>().map(AttachError::help)
     })
+}
+
+/// What to do about a file that cannot be written, where the reason tells.
+pub(crate) fn write_remedy(kind: io::ErrorKind) -> Option<&'static str> {
+    match kind {
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            Some("make room there, or name a place with more of it with -o")
+        }
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            Some("name a folder that you may write to with -o")
+        }
+        io::ErrorKind::NotFound => Some("make the folder first, or name another with -o"),
+        _ => None,
+    }
 }
 
 #[cfg(test)]

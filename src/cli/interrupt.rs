@@ -24,6 +24,7 @@ use signal_hook::iterator::Signals;
 use crate::failure::Exit;
 
 static REQUESTED: AtomicBool = AtomicBool::new(false);
+static REQUESTED_AGAIN: AtomicBool = AtomicBool::new(false);
 static N_REQUESTS: AtomicU32 = AtomicU32::new(0);
 /// The target that leakhunt started, as long as it is not reaped.
 static CHILD: Mutex<Option<Pid>> = Mutex::new(None);
@@ -45,7 +46,10 @@ pub(crate) struct Interrupts {
     wake_ups: Receiver<()>,
     /// Set by the first request; never unset.
     pub(crate) requested: &'static AtomicBool,
+    requested_again: &'static AtomicBool,
     n_requests: &'static AtomicU32,
+    /// So many of them have had their effect.
+    n_answered: u32,
 }
 
 impl Interrupts {
@@ -71,7 +75,9 @@ impl Interrupts {
         Ok(Self {
             wake_ups,
             requested: &REQUESTED,
+            requested_again: &REQUESTED_AGAIN,
             n_requests: &N_REQUESTS,
+            n_answered: 0,
         })
     }
 
@@ -87,13 +93,25 @@ impl Interrupts {
         Self {
             wake_ups: crossbeam_channel::never(),
             requested: Box::leak(Box::new(AtomicBool::new(n_signals > 0))),
+            requested_again: Box::leak(Box::new(AtomicBool::new(n_signals > 1))),
             n_requests: Box::leak(Box::new(AtomicU32::new(n_signals))),
+            n_answered: 0,
+        }
+    }
+
+    /// For what is still to be done after the first request: only the second ends that.
+    pub(crate) fn for_the_last_look(&self) -> Self {
+        Self {
+            requested: self.requested_again,
+            n_answered: 1,
+            ..self.clone()
         }
     }
 
     /// How urgently the end was asked for.
     pub(crate) fn urgency(&self) -> Urgency {
-        match self.n_requests.load(Ordering::SeqCst) {
+        let n_requests = self.n_requests.load(Ordering::SeqCst);
+        match n_requests.saturating_sub(self.n_answered) {
             0 => Urgency::None,
             1 => Urgency::Finish,
             _ => Urgency::AtOnce,
@@ -151,6 +169,7 @@ fn answer(signal: i32, wake_up: &Sender<()>) {
     match n_before {
         0 => {}
         1 => {
+            REQUESTED_AGAIN.store(true, Ordering::SeqCst);
             let _ = thread::Builder::new().spawn(|| {
                 thread::sleep(Duration::from_secs(2));
                 end();
@@ -186,4 +205,21 @@ fn is_in_front_of_a_terminal() -> bool {
         .ok()
         .and_then(|terminal| rustix::termios::tcgetpgrp(terminal).ok())
         == Some(rustix::process::getpgrp())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_last_look_is_ended_by_the_second_request() {
+        let urgency = |n_signals| Interrupts::after(n_signals).for_the_last_look().urgency();
+        assert_eq!([0, 1].map(urgency), [Urgency::None; 2]);
+        assert_eq!([2, 3].map(urgency), [Urgency::Finish, Urgency::AtOnce]);
+        let requested = |n_signals| {
+            let interrupts = Interrupts::after(n_signals).for_the_last_look();
+            interrupts.requested.load(Ordering::SeqCst)
+        };
+        assert_eq!([1, 2].map(requested), [false, true]);
+    }
 }

@@ -4,17 +4,23 @@
 mod agent_image;
 mod args;
 mod budget;
+mod capture;
 mod commands;
+mod difference;
 mod door;
 mod failure;
 mod growth_log;
+mod heap_file;
+mod hpy_file;
 mod interrupt;
 mod output;
 mod procfs;
 mod quantity;
 mod render;
 mod replay;
+mod rounds;
 mod session;
+mod snapshot_folder;
 mod spawned;
 mod target;
 

@@ -14,6 +14,10 @@ pub(crate) struct Output {
     pub(crate) color: bool,
     /// Columns of the terminal that stdout is; `None` where it is none.
     pub(crate) width: Option<usize>,
+    /// Whether progress is shown: on a terminal that is told notes.
+    shows_progress: bool,
+    #[cfg(test)]
+    discards_results: bool,
 }
 
 impl Output {
@@ -39,16 +43,21 @@ impl Output {
                 .flatten()
                 .map(|size| usize::from(size.ws_col))
                 .filter(|&columns| columns > 0),
+            shows_progress: !common.quiet && !is_dumb && io::stderr().is_terminal(),
+            #[cfg(test)]
+            discards_results: false,
         }
     }
 
-    /// Says nothing and knows no terminal.
+    /// Says nothing, results neither, and knows no terminal.
     #[cfg(test)]
     pub(crate) fn silent() -> Self {
         Self {
             verbosity: -1,
             color: false,
             width: None,
+            shows_progress: false,
+            discards_results: true,
         }
     }
 
@@ -57,6 +66,10 @@ impl Output {
     /// # Errors
     /// [`ClosedPipe`] when nobody reads it any more; else why it cannot be written.
     pub(crate) fn result(&self, bytes: &[u8]) -> anyhow::Result<()> {
+        #[cfg(test)]
+        if self.discards_results {
+            return Ok(());
+        }
         let mut stdout = io::stdout().lock();
         match stdout.write_all(bytes).and_then(|()| stdout.flush()) {
             Ok(()) => Ok(()),
@@ -69,6 +82,20 @@ impl Output {
     pub(crate) fn note(&self, text: impl Display) {
         if self.verbosity >= 0 {
             say(&format!("leakhunt: {text}\n"));
+        }
+    }
+
+    /// Tells how far long work has come, in a line that the next one takes the place of.
+    pub(crate) fn progress(&self, text: impl Display) {
+        if self.shows_progress {
+            say(&format!("\r\x1b[Kleakhunt: {text}"));
+        }
+    }
+
+    /// Takes the line of [`Self::progress`] away.
+    pub(crate) fn progress_is_over(&self) {
+        if self.shows_progress {
+            say("\r\x1b[K");
         }
     }
 

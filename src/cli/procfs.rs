@@ -4,6 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::budget::Memory;
+use crate::render::text::escape_controls;
 
 /// What the target's memory is like; what cannot be read is 0, or `None` for a limit.
 pub(crate) fn memory_of(pid: u32) -> Memory {
@@ -28,6 +29,17 @@ pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
         return None;
     }
     fields.nth(18)?.parse().ok()
+}
+
+/// The most bytes of a command line that are kept.
+const MAX_COMMAND: usize = 1000;
+
+/// The command line, words joined by blanks, cut; empty where it cannot be read.
+pub(crate) fn command_of(pid: u32) -> String {
+    let mut words = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    words.truncate(MAX_COMMAND);
+    let text = String::from_utf8_lossy(&words).replace('\0', " ");
+    escape_controls(text.trim_end()).into_owned()
 }
 
 /// The name of a user; the number where it has none.
@@ -114,6 +126,9 @@ mod tests {
         assert!(memory.available_bytes > Some(0));
         assert!(start_ticks(own) > Some(0));
         assert_eq!(start_ticks(u32::MAX), None);
+        let program = std::env::args().next().unwrap();
+        assert!(command_of(own).starts_with(&program));
+        assert_eq!(command_of(u32::MAX), "");
     }
 
     #[test]

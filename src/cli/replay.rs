@@ -13,6 +13,7 @@ const MAX_LINE: u64 = 1 << 30;
 /// The records of a log.
 pub(crate) struct Replay {
     reader: Box<dyn BufRead>,
+    /// What it is called in messages.
     name: String,
     line_no: u64,
     n_records: u64,
@@ -45,10 +46,11 @@ impl Replay {
             let file = File::open(path).with_context(|| format!("--replay {name}"))?;
             Box::new(BufReader::new(file))
         };
-        Ok(Self::new(reader, name))
+        Ok(Self::of(reader, format!("--replay {name}")))
     }
 
-    fn new(reader: Box<dyn BufRead>, name: String) -> Self {
+    /// Reads what is open already.
+    pub(crate) fn of(reader: Box<dyn BufRead>, name: String) -> Self {
         Self {
             reader,
             name,
@@ -69,10 +71,10 @@ impl Replay {
                 .by_ref()
                 .take(MAX_LINE)
                 .read_until(b'\n', &mut line)
-                .with_context(|| format!("--replay {}", self.name))?;
+                .with_context(|| self.name.clone())?;
             if line.is_empty() {
                 if self.n_records == 0 {
-                    bail!("--replay {}: holds no look", self.name);
+                    bail!("{}: holds no look", self.name);
                 }
                 return Ok(Next::End);
             }
@@ -91,8 +93,10 @@ impl Replay {
                     line_no: self.line_no,
                 })
             }
-            Err(error) => Err(anyhow::Error::new(error)
-                .context(format!("--replay {}: line {}", self.name, self.line_no))),
+            Err(error) => {
+                Err(anyhow::Error::new(error)
+                    .context(format!("{}: line {}", self.name, self.line_no)))
+            }
         }
     }
 
@@ -114,7 +118,7 @@ mod tests {
     }
 
     fn looks(log: String) -> anyhow::Result<(Vec<u64>, Option<u64>)> {
-        let mut replay = Replay::new(Box::new(io::Cursor::new(log)), "f".into());
+        let mut replay = Replay::of(Box::new(io::Cursor::new(log)), "f".into());
         let mut looks = Vec::new();
         loop {
             match replay.next()? {
@@ -144,7 +148,7 @@ mod tests {
         for bad in ["hello\n", "{}\n", &(line(2)[..60].to_owned() + "\n")] {
             let error = looks(line(1) + bad + &line(3)).unwrap_err();
             let text = format!("{error:#}");
-            assert!(text.starts_with("--replay f: line 2: not a"), "{text}");
+            assert!(text.starts_with("f: line 2: not a"), "{text}");
         }
     }
 

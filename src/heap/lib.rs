@@ -26,12 +26,46 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod assemble;
+mod builder;
+pub mod classify;
+mod format;
+pub mod gate;
 mod growth;
+pub mod hpy;
+mod identity;
+mod kinds;
 mod look;
+mod new_objects;
+mod paths;
 mod peaks;
+pub mod python_repr;
+#[cfg(test)]
+mod random;
+mod reach;
 mod record;
+mod referrers;
+mod snapshot;
+mod sources;
 
+pub use assemble::{AssembleError, Assembler};
+pub use builder::{SnapshotBuilder, Via};
+pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use growth::{Growth, HISTORY_LEN, Step, Summary, SummaryRow, TypeGrowth};
+pub use identity::{Identity, identify};
+pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
+pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
+pub use paths::{Holder, Path, PathRoot, PathStep, Paths, is_stdlib};
 pub use peaks::{PeakGrowth, Peaks};
+pub use reach::Reached;
 pub use record::{GROWTH_SCHEMA, GrowthRecord, RecordError, RecordType, WalkedIn};
+pub use referrers::Referrers;
+pub use snapshot::{
+    Capture, Label, LabelName, ObjId, Objects, References, Root, RootKind, Snapshot, StrId,
+    Strings, Type, TypeId,
+};
+pub use sources::{
+    Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
+    sources,
+};

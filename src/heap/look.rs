@@ -221,7 +221,7 @@ impl TypeCount {
     }
 }
 
-fn type_key(module: &str, qualname: &str) -> String {
+pub(crate) fn type_key(module: &str, qualname: &str) -> String {
     if module.is_empty() {
         qualname.to_owned()
     } else {

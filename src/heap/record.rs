@@ -257,12 +257,13 @@ fn one() -> u32 {
     1
 }
 
-mod rfc3339 {
+/// Times as RFC 3339.
+pub(crate) mod rfc3339 {
     use serde::{Deserialize, Deserializer, Serializer};
     use time::OffsetDateTime;
     use time::format_description::well_known::Rfc3339;
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         time: &OffsetDateTime,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -270,7 +271,7 @@ mod rfc3339 {
         serializer.serialize_str(&text)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<OffsetDateTime, D::Error> {
         let text = String::deserialize(deserializer)?;

@@ -4,13 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use leakhunt_wire::{
-    CensusDone, CensusRequest, Count, DumpRequest, Ended, MAX_PACKET, Place, Reply, Request,
-    WalkEnd,
+    CensusRequest, Count, DescribeRequest, DumpRequest, Ended, MAX_PACKET, Place, Reply, Request,
+    Traced, WalkDone, WalkEnd,
 };
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::{Session, open};
+
+mod graph;
 
 const CENSUS: CensusRequest = CensusRequest {
     place: Place::Copy,
@@ -56,7 +58,7 @@ fn census(session: &Session, request: CensusRequest) -> Census {
                     .garbage
                     .insert(names[&row.type_address].clone(), row.count);
             }
-            Reply::CensusDone(CensusDone {
+            Reply::CensusDone(WalkDone {
                 ended,
                 attempts,
                 place,
@@ -322,4 +324,144 @@ builtins.leakhunt_shown = [Shown(n) for n in range(5)]",
             .unwrap();
         assert!(!touched, "the target itself ran the repr");
     });
+}
+
+/// The answer to a wish to trace.
+fn trace(session: &Session, n_frames: u32) -> Traced {
+    session.send(&Request::Trace(n_frames)).unwrap();
+    let mut buffer = [0; MAX_PACKET];
+    loop {
+        if let Reply::Traced(traced) = Reply::decode(session.receive(&mut buffer).unwrap()).unwrap()
+        {
+            return traced;
+        }
+    }
+}
+
+/// What Python says about its tracing: `(is it on, its limit of frames, modules of it)`.
+fn tracing() -> (bool, u32, Vec<String>) {
+    Python::attach(|py| {
+        let code = "
+import sys
+before = [name for name in sys.modules if 'tracemalloc' in name]
+import _tracemalloc
+state = (_tracemalloc.is_tracing(), _tracemalloc.get_traceback_limit(), before)
+if not before: del sys.modules['_tracemalloc']";
+        let state = run(py, code).get_item("state").unwrap().unwrap();
+        state.extract().unwrap()
+    })
+}
+
+#[test]
+fn tracing_ends_with_the_session_and_leaves_what_was_before() {
+    let _alone = alone();
+    let before = tracing();
+    assert!(!before.0);
+    let session = open().unwrap();
+    assert_eq!(trace(&session, 0), Traced::Done);
+    assert_eq!(trace(&session, 7), Traced::Done);
+    assert_eq!(tracing(), (true, 7, before.2.clone()));
+    assert_eq!(trace(&session, 3), Traced::Done);
+    assert_eq!(tracing(), (true, 3, before.2.clone()));
+    assert_eq!(trace(&session, 0), Traced::Done);
+    assert_eq!(tracing(), before);
+    assert_eq!(trace(&session, u32::MAX), Traced::Failed);
+    assert_eq!(trace(&session, 5), Traced::Done);
+    drop(session);
+    assert_eq!(tracing(), before);
+}
+
+#[test]
+fn an_interpreter_that_traces_can_be_entered_and_traces_on() {
+    let _alone = alone();
+    let before = tracing();
+    let call = |code: &str| Python::attach(|py| drop(run(py, code)));
+    call("import _tracemalloc; _tracemalloc.start(2)");
+    let session = open().unwrap();
+    assert_eq!(trace(&session, 9), Traced::WasOn);
+    assert_eq!(trace(&session, 0), Traced::WasOn);
+    drop(session);
+    let after = tracing();
+    assert_eq!((after.0, after.1), (true, 2));
+    call(&format!(
+        "import _tracemalloc; _tracemalloc.stop(); _tracemalloc.start({}); _tracemalloc.stop()",
+        before.1
+    ));
+}
+
+#[test]
+fn an_object_is_described_only_while_it_is_the_one_that_was_meant() {
+    let _alone = alone();
+    let session = open().unwrap();
+    assert_eq!(trace(&session, 4), Traced::Done);
+    let pairs = Python::attach(|py| {
+        let code = "
+import builtins, json
+class Thing:
+    def __repr__(self): return 'a thing'
+def make(): return Thing()
+def pair(o): return [id(o), id(type(o))]
+text = 'text ' * 3
+keep = builtins.leakhunt_described = [make(), json, json.dumps, json.JSONEncoder, text]
+pairs = [pair(o) for o in keep] + [[id(keep), id(dict)], [id(keep[0]) + 16, id(Thing)], [8, 8]]";
+        let pairs = run(py, code).get_item("pairs").unwrap().unwrap();
+        pairs.extract::<Vec<[u64; 2]>>().unwrap()
+    });
+    let objects: Vec<u8> = pairs
+        .as_flattened()
+        .iter()
+        .flat_map(|word| word.to_le_bytes())
+        .collect();
+    for safe in [false, true] {
+        let request = DescribeRequest {
+            objects: &objects,
+            max_chars: 0,
+            safe,
+            object_time_limit_ms: 1000,
+            time_limit_ms: 60_000,
+        };
+        session.send(&Request::Describe(request)).unwrap();
+        let mut seen = Vec::new();
+        let mut buffer = [0; MAX_PACKET];
+        loop {
+            match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+                Reply::Described(described) => seen.push((
+                    described.object.address,
+                    described.object.text.to_owned(),
+                    described.file.to_owned(),
+                    described.made_at.to_owned(),
+                )),
+                Reply::DescribeDone(done) => {
+                    assert_eq!((done.n_matching, done.ended), (5, Ended::Whole));
+                    break;
+                }
+                _ => {}
+            }
+        }
+        let addresses = |pairs: &[[u64; 2]]| pairs.iter().map(|pair| pair[0]).collect::<Vec<_>>();
+        let seen_addresses: Vec<_> = seen.iter().map(|described| described.0).collect();
+        assert_eq!(seen_addresses, addresses(&pairs[..5]));
+        assert!(
+            seen[0].3.starts_with("<string>:5\n<string>:"),
+            "made at {:?}",
+            seen[0].3
+        );
+        let ends = [
+            "",
+            "/json/__init__.py",
+            "/json/__init__.py",
+            "/json/encoder.py",
+            "",
+        ];
+        for ((_, _, file, _), end) in seen.iter().zip(ends) {
+            assert!(
+                file.ends_with(end) && file.is_empty() == end.is_empty(),
+                "{file:?}"
+            );
+        }
+        assert_eq!(seen[4].1, "'text text text '");
+        assert!(safe || seen[0].1 == "a thing", "{}", seen[0].1);
+    }
+    drop(session);
+    Python::attach(|py| drop(run(py, "import builtins; del builtins.leakhunt_described")));
 }

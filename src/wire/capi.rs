@@ -48,6 +48,13 @@ capi! {
     Py_DecRef required
     PyImport_ImportModule required
     PyModule_GetState optional
+    PyModule_GetDict required
+    PyImport_GetModuleDict required
+    PyType_GetDict optional
+    PyInit__tracemalloc optional
+    _Py_tracemalloc_config optional
+    _PyTraceMalloc_GetTraceback optional
+    PyThreadState_Get required
     PyMem_Free required
     PyList_SetSlice required
     PyObject_CallMethod required
@@ -82,6 +89,9 @@ capi! {
     PyModule_Type required
     PyFunction_Type required
     PyMethodDescr_Type required
+    PyMethod_Type required
+    PyCode_Type required
+    PyTraceBack_Type required
     _Py_NoneStruct required
     _Py_TrueStruct required
     _Py_FalseStruct required

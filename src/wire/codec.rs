@@ -59,6 +59,28 @@ impl<'b> Writer<'b> {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    /// How many bytes there is room for.
+    pub(crate) fn room(&self) -> usize {
+        self.buffer.len() - self.len
+    }
+
+    /// Takes back all but the first `len` bytes.
+    pub(crate) fn cut(&mut self, len: usize) {
+        self.len = self.len.min(len);
+        self.overflow = false;
+    }
+
+    /// Sets bits of a byte that was written.
+    pub(crate) fn set_bits(&mut self, at: usize, bits: u8) {
+        if let Some(byte) = self.buffer.get_mut(at) {
+            *byte |= bits;
+        }
+    }
+
     pub(crate) fn byte(&mut self, byte: u8) {
         match self.buffer.get_mut(self.len) {
             Some(place) => {
@@ -69,7 +91,25 @@ impl<'b> Writer<'b> {
         }
     }
 
+    #[inline]
     pub(crate) fn number(&mut self, mut value: u64) {
+        const LONGEST: usize = 10;
+        let rest = self.buffer.get_mut(self.len..);
+        let Some(place) = rest.and_then(|rest| rest.first_chunk_mut::<LONGEST>()) else {
+            return self.number_near_the_end(value);
+        };
+        let mut len = 0;
+        while value >= 0x80 && len < LONGEST - 1 {
+            place[len] = value as u8 | 0x80;
+            value >>= 7;
+            len += 1;
+        }
+        place[len] = value as u8;
+        self.len += len + 1;
+    }
+
+    #[cold]
+    fn number_near_the_end(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.byte(value as u8 | 0x80);
             value >>= 7;
@@ -77,16 +117,16 @@ impl<'b> Writer<'b> {
         self.byte(value as u8);
     }
 
-    pub(crate) fn text(&mut self, text: &str) {
-        self.number(text.len() as u64);
+    pub(crate) fn bytes_with_len(&mut self, bytes: &[u8]) {
+        self.number(bytes.len() as u64);
         match self
             .buffer
             .get_mut(self.len..)
-            .and_then(|rest| rest.get_mut(..text.len()))
+            .and_then(|rest| rest.get_mut(..bytes.len()))
         {
             Some(place) => {
-                place.copy_from_slice(text.as_bytes());
-                self.len += text.len();
+                place.copy_from_slice(bytes);
+                self.len += bytes.len();
             }
             None => self.overflow = true,
         }
@@ -115,6 +155,10 @@ impl<'p> Reader<'p> {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     pub(crate) fn byte(&mut self) -> Result<u8, DecodeError> {
         let (&byte, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
         self.rest = rest;
@@ -137,14 +181,14 @@ impl<'p> Reader<'p> {
         Err(DecodeError::OutOfRange)
     }
 
-    pub(crate) fn text(&mut self) -> Result<&'p str, DecodeError> {
+    pub(crate) fn bytes_with_len(&mut self) -> Result<&'p [u8], DecodeError> {
         let len = usize::try_from(self.number()?).map_err(|_| DecodeError::OutOfRange)?;
-        let (text, rest) = self
+        let (bytes, rest) = self
             .rest
             .split_at_checked(len)
             .ok_or(DecodeError::Truncated)?;
         self.rest = rest;
-        core::str::from_utf8(text).map_err(|_| DecodeError::NotText)
+        Ok(bytes)
     }
 }
 
@@ -183,10 +227,19 @@ impl<'p> Field<'p> for bool {
 
 impl<'p> Field<'p> for &'p str {
     fn put(&self, writer: &mut Writer<'_>) {
-        writer.text(self);
+        writer.bytes_with_len(self.as_bytes());
     }
     fn get(reader: &mut Reader<'p>) -> Result<Self, DecodeError> {
-        reader.text()
+        core::str::from_utf8(reader.bytes_with_len()?).map_err(|_| DecodeError::NotText)
+    }
+}
+
+impl<'p> Field<'p> for &'p [u8] {
+    fn put(&self, writer: &mut Writer<'_>) {
+        writer.bytes_with_len(self);
+    }
+    fn get(reader: &mut Reader<'p>) -> Result<Self, DecodeError> {
+        reader.bytes_with_len()
     }
 }
 

@@ -21,17 +21,25 @@ extern crate std;
 mod boot;
 mod capi;
 mod codec;
+mod graph;
 mod reply;
 mod request;
 
 pub use boot::{BOOT_VERSION, Boot};
 pub use capi::{Capi, N_CAPI};
 pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
-pub use reply::{
-    CensusDone, Count, DumpDone, DumpObject, Ended, Garbage, Goodbye, Note, Ready, Reply, TypeRow,
-    WalkEnd,
+pub use graph::{
+    Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef, LabelKind,
+    MAX_BLOCK, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind, Shape, TypeDef,
+    TypeFlags,
 };
-pub use request::{CensusRequest, DumpRequest, Place, Request};
+pub use reply::{
+    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
+    Reply, Traced, TypeRow, WalkDone, WalkEnd,
+};
+pub use request::{
+    CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, Request,
+};
 
 #[cfg(test)]
 mod tests;

@@ -24,11 +24,21 @@ packets! {
         /// All `Garbage` is sent; the value is the microseconds that it took.
         GarbageEnd(u64) = 9,
         /// The last packet of a census.
-        CensusDone(CensusDone<'p>) = 10,
+        CensusDone(WalkDone<'p>) = 10,
         /// One object of a dump.
         Object(DumpObject<'p>) = 11,
         /// The last packet of a dump.
         DumpDone(DumpDone<'p>) = 12,
+        /// A part of a graph, in order.
+        Block(GraphBlock<'p>) = 13,
+        /// The last packet of a graph.
+        GraphDone(WalkDone<'p>) = 14,
+        /// One object of a `Describe`.
+        Described(Described<'p>) = 15,
+        /// The last packet of a `Describe`.
+        DescribeDone(DumpDone<'p>) = 16,
+        /// To `Trace`.
+        Traced(Traced) = 17,
     }
 }
 
@@ -156,8 +166,8 @@ code! {
 }
 
 record! {
-    /// The last packet of a census.
-    pub struct CensusDone<'p> {
+    /// How a walk went: the last packet of a census or a graph.
+    pub struct WalkDone<'p> {
         /// How the last attempt ended.
         pub ended: Ended,
         /// How many attempts there were.
@@ -231,5 +241,41 @@ record! {
         pub clone_errno: u32,
         /// The type at which an attempt crashed or hung; else empty.
         pub skipped_type: &'p str,
+    }
+}
+
+record! {
+    /// Some records of a graph: see [`GraphReader`](crate::GraphReader).
+    pub struct GraphBlock<'p> {
+        /// How many bytes it has when decompressed; 0 when it is not compressed.
+        pub raw_len: u32,
+        /// One block of the LZ4 block format.
+        pub bytes: &'p [u8],
+    }
+}
+
+record! {
+    /// What one object is.
+    pub struct Described<'p> {
+        /// What its text is.
+        pub object: DumpObject<'p>,
+        /// The file that it comes from, for classes, functions, methods, modules, frames, code and
+        /// tracebacks; else empty.
+        pub file: &'p str,
+        /// Where it was made, the newest frame first: `file:line` on a line each. Empty where
+        /// `tracemalloc` does not know.
+        pub made_at: &'p str,
+    }
+}
+
+code! {
+    /// What became of a wish to trace.
+    pub enum Traced {
+        /// It is as wished.
+        Done = 0,
+        /// The target traces on its own account, with a number of frames of its own: left so.
+        WasOn = 1,
+        /// The interpreter refused.
+        Failed = 2,
     }
 }

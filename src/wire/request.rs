@@ -15,6 +15,14 @@ packets! {
         Census(CensusRequest) = 4,
         /// Show the objects of a type; answered by `Attempt`, objects and `DumpDone`.
         Dump(DumpRequest<'p>) = 5,
+        /// Send the graph of all objects; answered by `Attempt`, `Block`s and `GraphDone`.
+        Graph(GraphRequest) = 6,
+        /// Tell of some objects what they are; answered by `Attempt`, `Described` for each that is
+        /// still there, and `DescribeDone`.
+        Describe(DescribeRequest<'p>) = 7,
+        /// Switch `tracemalloc` on with so many frames an object, unless it is on; 0 switches it off
+        /// where the agent has switched it on, as the agent's leaving does. Answered by `Traced`.
+        Trace(u32) = 8,
     }
 }
 
@@ -60,6 +68,55 @@ record! {
         pub type_name: &'p str,
         /// The most objects to show; 0 is all.
         pub limit: u32,
+        /// The most characters of one object's text; 0 is all that a packet holds.
+        pub max_chars: u32,
+        /// Whether to read fields natively instead of running the type's `__repr__`.
+        pub safe: bool,
+        /// After this time with one object its `repr` is cut off.
+        pub object_time_limit_ms: u32,
+        /// The copy ends itself after this time.
+        pub time_limit_ms: u32,
+    }
+}
+
+code! {
+    /// Which names of keys leave the target. Names of attributes always do.
+    pub enum Names {
+        /// None.
+        Hidden = 0,
+        /// The string keys of a `dict` of at most 64 entries.
+        Small = 1,
+        /// The string keys of every `dict`.
+        All = 2,
+    }
+}
+
+record! {
+    /// Send the graph of all objects.
+    pub struct GraphRequest {
+        /// Where to walk; `Auto` is in a copy.
+        pub place: Place,
+        /// Where a copy is refused, the walk is made in place if there are no more objects than this.
+        pub refused_max_objects: u64,
+        /// Which names of keys to send.
+        pub names: Names,
+        /// Whether the collector runs first, as `gc.collect()`.
+        pub collect: bool,
+        /// Whether a bare walk of the lists is timed too, as a yardstick.
+        pub time_bare_walk: bool,
+        /// As in [`CensusRequest`].
+        pub time_limit_ms: u32,
+        /// As in [`CensusRequest`].
+        pub memory_limit_bytes: u64,
+    }
+}
+
+record! {
+    /// Tell of some objects what they are.
+    pub struct DescribeRequest<'p> {
+        /// For each object its address and that of its type, eight bytes each, lowest first. What is
+        /// no object of that type any more is passed over.
+        pub objects: &'p [u8],
         /// The most characters of one object's text; 0 is all that a packet holds.
         pub max_chars: u32,
         /// Whether to read fields natively instead of running the type's `__repr__`.

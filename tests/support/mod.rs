@@ -8,6 +8,7 @@ pub(crate) mod lockstep;
 pub(crate) mod packages;
 pub(crate) mod proc;
 pub(crate) mod skip;
+pub(crate) mod snapshots;
 pub(crate) mod target;
 
 pub(crate) use fingerprint::{Fingerprint, assert_unharmed};

@@ -12,11 +12,10 @@ use crate::failure::Exit;
 use crate::growth_log::GrowthLog;
 use crate::interrupt::Interrupts;
 use crate::output::Output;
-use crate::procfs::memory_of;
 use crate::render::growth::{Frame, GrowthView};
 use crate::replay::{Next, Replay};
 use crate::target::Target;
-use follow::{Follow, LiveTarget};
+use follow::Follow;
 
 pub(super) fn run(args: &GrowthArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let format = if common.json {
@@ -52,40 +51,17 @@ fn watch(
     interrupts: &Interrupts,
     output: &Output,
 ) -> anyhow::Result<Exit> {
-    let door = Door::new(target, &args.target, interrupts, output)?;
-    let pid = door.pid;
+    let mut door = Door::new(target, &args.target, interrupts, output)?;
     Follow {
         args,
-        pid,
+        pid: door.pid,
         view,
         log,
         growth: Growth::default(),
         interrupts,
         output,
     }
-    .run(&mut InProc { door, pid })
-}
-
-/// A process of this machine.
-struct InProc<'a> {
-    door: Door<'a>,
-    pid: u32,
-}
-
-impl LiveTarget for InProc<'_> {
-    type Link = leakhunt_attach::Channel;
-
-    fn open(&mut self) -> Result<crate::session::Session<Self::Link>, crate::door::OpenError> {
-        self.door.open()
-    }
-
-    fn memory(&self) -> crate::budget::Memory {
-        memory_of(self.pid)
-    }
-
-    fn has_exited(&self) -> bool {
-        self.door.is_target_gone()
-    }
+    .run(&mut door)
 }
 
 /// Shows a log as if it happened now.

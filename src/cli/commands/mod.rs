@@ -1,9 +1,14 @@
 //! One file for each command.
 
 mod completions;
+mod diff;
 mod dump;
 mod growth;
+mod memory;
 mod ps;
+mod show;
+mod snapshot;
+mod sources;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -17,6 +22,11 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     match &cli.command {
         Command::Growth(args) => growth::run(args, &cli.common, output),
         Command::Dump(args) => dump::run(args, &cli.common, output),
+        Command::Snapshot(args) => snapshot::run(args, &cli.common, output),
+        Command::Memory(args) => memory::run(args, &cli.common, output),
+        Command::Sources(args) => sources::run(args, &cli.common, output),
+        Command::Show(args) => show::run(args, &cli.common, output),
+        Command::Diff(args) => diff::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

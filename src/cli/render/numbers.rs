@@ -49,6 +49,18 @@ pub(crate) fn count_delta(delta: i64) -> String {
     signed(delta, count(delta.unsigned_abs()))
 }
 
+/// `12.3 %`, `< 0.1 %`, and nothing for 0.
+pub(crate) fn share(part: u64, whole: u64) -> String {
+    if part == 0 || whole == 0 {
+        return String::new();
+    }
+    let percent = part as f64 * 100.0 / whole as f64;
+    if percent < 0.05 {
+        return "< 0.1 %".to_owned();
+    }
+    format!("{percent:.1} %").replace(".0 ", " ")
+}
+
 /// `+3.1 k/min`, and nothing for 0.
 pub(crate) fn per_minute(rate: f64) -> String {
     let (size, sign) = (rate.abs(), if rate < 0.0 { '-' } else { '+' });
@@ -124,6 +136,12 @@ mod tests {
         assert_eq!(count(u64::MAX), "18,446,744,073,709,551,615");
         assert_eq!([1_204, -3, 0].map(count_delta), ["+1,204", "-3", ""]);
         assert_eq!(count_delta(i64::MIN), "-9,223,372,036,854,775,808");
+    }
+
+    #[test]
+    fn shares_are_percentages() {
+        let shown = [(0, 8), (1, 8), (2, 8), (8, 8), (1, 10_000), (3, 0)].map(|(a, b)| share(a, b));
+        assert_eq!(shown, ["", "12.5 %", "25 %", "100 %", "< 0.1 %", ""]);
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leakhunt_heap::{Look, LookBuilder, TypeSighting};
-use leakhunt_wire::{CensusRequest, Ended, Place, Reply, Request, TypeRow, WalkEnd};
+use leakhunt_wire::{CensusRequest, Ended, Place, Reply, Request, TypeRow, WalkDone, WalkEnd};
 
 use super::pump::Patience;
 use super::{Link, Session, SessionError, printable};
@@ -34,6 +34,20 @@ pub(crate) struct CensusEnd {
     pub(crate) signal: u32,
     /// Empty for none.
     pub(crate) skipped_type: String,
+}
+
+impl CensusEnd {
+    pub(super) fn of(done: &WalkDone<'_>) -> Self {
+        Self {
+            ended: done.ended,
+            attempts: done.attempts,
+            place: done.place,
+            clone_errno: done.clone_errno,
+            pause_us: done.pause_us,
+            signal: done.signal,
+            skipped_type: printable(done.skipped_type, 200),
+        }
+    }
 }
 
 /// The rows of one attempt.
@@ -73,15 +87,7 @@ impl<L: Link> Session<L> {
                 )?,
                 Reply::GarbageEnd(_) => rows.builder.garbage_is_known(),
                 Reply::CensusDone(done) => {
-                    return Ok(Some(CensusEnd {
-                        ended: done.ended,
-                        attempts: done.attempts,
-                        place: done.place,
-                        clone_errno: done.clone_errno,
-                        pause_us: done.pause_us,
-                        signal: done.signal,
-                        skipped_type: printable(done.skipped_type, 200),
-                    }));
+                    return Ok(Some(CensusEnd::of(&done)));
                 }
                 _ => return Err(SessionError::OutOfTurn),
             }

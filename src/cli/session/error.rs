@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use leakhunt_attach::ChannelError;
-use leakhunt_heap::LookError;
+use leakhunt_heap::{AssembleError, LookError};
 
 use crate::failure::{Exit, Failure};
 use crate::render::numbers::duration;
@@ -105,6 +105,12 @@ impl From<ChannelError> for SessionError {
 
 impl From<LookError> for SessionError {
     fn from(error: LookError) -> Self {
+        Self::Untrusted(error.to_string())
+    }
+}
+
+impl From<AssembleError> for SessionError {
+    fn from(error: AssembleError) -> Self {
         Self::Untrusted(error.to_string())
     }
 }

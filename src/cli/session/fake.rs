@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use leakhunt_attach::ChannelError;
 use leakhunt_wire::{
-    CensusDone, Count, Ended, Garbage, Goodbye, MAX_PACKET, Place, Ready, Reply, Request, TypeRow,
-    WalkEnd, Writer,
+    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, MAX_PACKET, Note,
+    Place, Ready, Reply, Request, TypeRow, WalkDone, WalkEnd, Writer,
 };
 
 use super::Link;
@@ -163,7 +163,15 @@ pub(crate) fn garbage(type_address: u64, n_objects: u64) -> Act {
 }
 
 pub(crate) fn census_done(ended: Ended, attempts: u32) -> Act {
-    say(&Reply::CensusDone(CensusDone {
+    say(&Reply::CensusDone(walk_done(ended, attempts)))
+}
+
+pub(crate) fn graph_done(ended: Ended, attempts: u32) -> Act {
+    say(&Reply::GraphDone(walk_done(ended, attempts)))
+}
+
+fn walk_done(ended: Ended, attempts: u32) -> WalkDone<'static> {
+    WalkDone {
         ended,
         attempts,
         place: Place::Copy,
@@ -173,6 +181,46 @@ pub(crate) fn census_done(ended: Ended, attempts: u32) -> Act {
         gil_wait_us: 3,
         collect_us: 0,
         signal: 0,
+        skipped_type: "",
+    }
+}
+
+/// A block that is not compressed.
+pub(crate) fn graph_block(bytes: &[u8]) -> Act {
+    say(&Reply::Block(GraphBlock { raw_len: 0, bytes }))
+}
+
+/// The answer to a request for the graph that goes well.
+pub(crate) fn graph(blocks: &[&[u8]]) -> Vec<Act> {
+    let mut acts = vec![say(&Reply::Attempt(1))];
+    acts.extend(blocks.iter().map(|block| graph_block(block)));
+    acts.push(graph_done(Ended::Whole, 1));
+    acts
+}
+
+/// An object that was made by two frames.
+pub(crate) fn described(address: u64) -> Act {
+    say(&Reply::Described(Described {
+        object: DumpObject {
+            address,
+            size_bytes: 56,
+            type_name: "app.Row",
+            note: Note::Whole,
+            text: "<Row>",
+        },
+        file: "",
+        made_at: "app.py:3\napp.py:9",
+    }))
+}
+
+pub(crate) fn describe_done(ended: Ended) -> Act {
+    say(&Reply::DescribeDone(DumpDone {
+        ended,
+        attempts: 1,
+        n_matching: 0,
+        pause_us: 70,
+        signal: 0,
+        clone_errno: 0,
         skipped_type: "",
     }))
 }

@@ -8,6 +8,7 @@ mod dump;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;
+mod graph;
 mod link;
 mod pump;
 
@@ -18,6 +19,7 @@ use leakhunt_wire::{Ended, Goodbye, Reply, Request};
 pub(crate) use census::{CensusEnd, Sighting};
 pub(crate) use dump::{DumpEnd, DumpEvent};
 pub(crate) use error::SessionError;
+pub(crate) use graph::{Captured, DescribeLimits, Description, Wanted};
 pub(crate) use link::Link;
 
 use crate::interrupt::{Interrupts, Urgency};
@@ -48,6 +50,7 @@ pub(crate) struct Session<L: Link> {
     /// How long the agent may be silent when it does not work.
     timeout: Duration,
     last_sent: Instant,
+    is_traced: bool,
     is_over: bool,
 }
 
@@ -70,6 +73,7 @@ impl<L: Link> Session<L> {
             free_threaded: false,
             timeout,
             last_sent: Instant::now(),
+            is_traced: false,
             is_over: false,
         };
         let patience = Patience::with_greeting(timeout);

@@ -1,3 +1,5 @@
+mod graph;
+
 use super::fake::{
     Act, FakeAgent, census, census_done, garbage, greeting, say, type_row, walk_end,
 };
@@ -152,6 +154,7 @@ fn one_interrupt_lets_a_look_finish_and_two_do_not() {
             free_threaded: false,
             timeout: TIMEOUT,
             last_sent: Instant::now(),
+            is_traced: false,
             is_over: false,
         };
         session.census(&REQUEST)

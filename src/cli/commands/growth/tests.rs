@@ -1,8 +1,9 @@
-use super::follow::{Follow, LiveTarget};
+use super::follow::Follow;
 use super::*;
 use crate::args::{Cli, Command};
 use crate::budget::Memory;
 use crate::door::OpenError;
+use crate::rounds::LiveTarget;
 use crate::session::fake::{Act, FakeAgent, census, greeting};
 use crate::session::{Session, SessionError};
 use clap::Parser as _;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// As Python's `repr(text)`.
-pub(super) fn python_repr(text: &str) -> String {
+pub fn python_repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') {
         '"'
     } else {

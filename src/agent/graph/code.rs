@@ -1,0 +1,119 @@
+//! What a code object refers to. The collector does not know: code objects are not its own.
+
+use leakhunt_wire::{Capi, LabelKind};
+
+use crate::dicts::Text;
+use crate::graph::edges::EdgeSink;
+use crate::heap::Heap;
+use crate::memory::Memory;
+
+/// Names of what a code object keeps once it was asked for, in the order of `_PyCoCached` (3.12 on).
+const CACHED: [&[u8]; 4] = [b"co_code", b"co_varnames", b"co_cellvars", b"co_freevars"];
+
+/// Hands on each object that `code` holds a reference to.
+pub(crate) fn references(heap: &Heap, memory: Memory, code: usize, sink: &mut dyn EdgeSink) {
+    let layout = &heap.layout;
+    let code_type = heap.capi.address(Capi::PyCode_Type);
+    layout.each_object_member(memory, code_type, |name, offset| {
+        let target = memory.word(code + offset);
+        if target != 0 {
+            sink.named(LabelKind::Attribute, name, target);
+        }
+    });
+    if layout.minor <= 10 {
+        return;
+    }
+    let hidden: [(&[u8], usize); 2] = [
+        (b"co_localsplusnames", layout.co_localsplusnames),
+        (b"co_localspluskinds", layout.co_localsplusnames + 8),
+    ];
+    for (name, offset) in hidden {
+        let target = memory.word(code + offset);
+        if target != 0 {
+            sink.named(LabelKind::Internal, name, target);
+        }
+    }
+    let cached = memory.word(code + layout.co_cached);
+    if cached == 0 {
+        return;
+    }
+    // 3.11 keeps the code alone, in place.
+    if layout.minor == 11 {
+        return sink.named(LabelKind::Attribute, CACHED[0], cached);
+    }
+    for (index, name) in CACHED.into_iter().enumerate() {
+        let target = memory.word(cached + index * 8);
+        if target != 0 {
+            sink.named(LabelKind::Attribute, name, target);
+        }
+    }
+}
+
+/// The qualified name of a function by its code; up to 3.10 its name.
+pub(crate) fn qualified_name<'h>(heap: &'h Heap, memory: Memory, code: usize) -> Option<Text<'h>> {
+    let layout = &heap.layout;
+    let code_type = heap.capi.address(Capi::PyCode_Type);
+    let offset = [&b"co_qualname"[..], b"co_name"]
+        .into_iter()
+        .find_map(|name| layout.member(memory, code_type, name))?;
+    let name = memory.word(code + offset);
+    let is_text =
+        name != 0 && layout.type_of(memory, name) == heap.capi.address(Capi::PyUnicode_Type);
+    is_text.then(|| Text::of(layout, memory, name))
+}
+
+/// The names of a code object's local variables, in the order of their places in a frame.
+pub(crate) struct LocalNames {
+    /// Up to three tuples, one after the other; 0 for none.
+    tuples: [usize; 3],
+}
+
+impl LocalNames {
+    pub(crate) fn of(heap: &Heap, memory: Memory, code: usize) -> Self {
+        let layout = &heap.layout;
+        let tuple_type = heap.capi.address(Capi::PyTuple_Type);
+        let tuple = |offset: usize| {
+            let tuple = memory.word(code + offset);
+            let is_one = tuple != 0 && layout.type_of(memory, tuple) == tuple_type;
+            if is_one { tuple } else { 0 }
+        };
+        if layout.minor >= 11 {
+            let tuples = [tuple(layout.co_localsplusnames), 0, 0];
+            return Self { tuples };
+        }
+        let code_type = heap.capi.address(Capi::PyCode_Type);
+        let names: [&[u8]; 3] = [b"co_varnames", b"co_cellvars", b"co_freevars"];
+        let tuples = names.map(|name| layout.member(memory, code_type, name).map_or(0, tuple));
+        Self { tuples }
+    }
+
+    /// How many there are.
+    pub(crate) fn len(&self, heap: &Heap, memory: Memory) -> usize {
+        let len = |&tuple: &usize| len_of(heap, memory, tuple);
+        self.tuples.iter().map(len).sum()
+    }
+
+    /// The name at a place.
+    pub(crate) fn get<'h>(&self, heap: &'h Heap, memory: Memory, place: usize) -> Option<Text<'h>> {
+        let layout = &heap.layout;
+        let mut index = place;
+        for tuple in self.tuples {
+            let len = len_of(heap, memory, tuple);
+            if index < len {
+                let name = memory.word(tuple + layout.tuple_items + index * 8);
+                let str_type = heap.capi.address(Capi::PyUnicode_Type);
+                let is_text = layout.type_of(memory, name) == str_type;
+                return is_text.then(|| Text::of(layout, memory, name));
+            }
+            index -= len;
+        }
+        None
+    }
+}
+
+fn len_of(heap: &Heap, memory: Memory, tuple: usize) -> usize {
+    if tuple == 0 {
+        return 0;
+    }
+    heap.layout.size_field(memory, tuple).max(0) as usize
+}

@@ -1,0 +1,133 @@
+use super::*;
+use leakhunt_heap::KindRow;
+
+fn capture() -> Capture {
+    Capture {
+        python: "3.12.1".into(),
+        pid: 4121,
+        taken_at_us: 1_770_091_506_789_000,
+        pause_us: 6_214,
+        walk_us: 210_000,
+        rss_bytes: 81_000_000,
+        names: "small".into(),
+        ..Capture::default()
+    }
+}
+
+fn taken(capture: &Capture) -> Taken<'_> {
+    Taken {
+        path: "before.leakhunt",
+        capture,
+        n_objects: 241_009,
+        size_bytes: 17_500_000,
+        n_references: Some(524_100),
+        file_bytes: 1_400_000,
+    }
+}
+
+#[test]
+fn a_whole_snapshot_is_three_lines() {
+    assert_eq!(
+        taken_text(&taken(&capture())),
+        "before.leakhunt: 241,009 objects of 17.5 MB, 524,100 references\n\
+         pause 6.2 ms  walk 210 ms  on disk 1.4 MB\n\
+         coverage: whole; no object has more references than its count\n"
+    );
+}
+
+#[test]
+fn what_is_missing_is_said() {
+    let capture = Capture {
+        skipped_type: "lib.Bad".into(),
+        is_during_collection: true,
+        n_dangling: 3,
+        n_violations: 1,
+        ..capture()
+    };
+    let shown = taken_text(&taken(&capture));
+    assert_eq!(shown.lines().count(), 6, "{shown}");
+    for part in [
+        "lib.Bad",
+        "collector",
+        "3 references to",
+        "1 object has more",
+    ] {
+        assert!(shown.contains(part), "{part}: {shown}");
+    }
+    assert!(!shown.contains("whole"), "{shown}");
+}
+
+#[test]
+fn json_of_a_snapshot_is_the_documented_schema() {
+    assert_eq!(
+        String::from_utf8(taken_json(&taken(&capture()))).unwrap(),
+        concat!(
+            r#"{"schema":"leakhunt.snapshot-taken/1","path":"before.leakhunt","pid":4121,"#,
+            r#""python":"3.12.1","free_threaded":false,"taken_at_us":1770091506789000,"#,
+            r#""pause_ms":6.214,"walk_ms":210.0,"objects":241009,"bytes":17500000,"#,
+            r#""references":524100,"file_bytes":1400000,"rss_bytes":81000000,"names":"small","#,
+            r#""during_collection":false,"skipped_type":null,"dangling":0,"violations":0}"#,
+            "\n"
+        )
+    );
+}
+
+fn kinds(n_rows: i64) -> KindTable {
+    let rows: Vec<_> = (1..=n_rows)
+        .map(|row| KindRow {
+            kind: format!("dict of shop.T{row}"),
+            n_objects: row,
+            size_bytes: 1000 * row,
+        })
+        .collect();
+    KindTable {
+        n_objects: rows.iter().map(|row| row.n_objects).sum(),
+        size_bytes: rows.iter().map(|row| row.size_bytes).sum(),
+        kind_header: "Referrers".into(),
+        rows,
+        ..KindTable::default()
+    }
+}
+
+fn appeared(table: &KindTable) -> Appeared<'_> {
+    Appeared {
+        path: "heap_profile.1.hpy",
+        pid: 4121,
+        python: "3.12.1",
+        elapsed: Duration::from_millis(60_012),
+        table,
+        file_bytes: 2_000,
+        pause_us: 12_400,
+        notes: vec!["n".into()],
+    }
+}
+
+#[test]
+fn what_appeared_is_shown_by_kind() {
+    assert_eq!(
+        appeared_text(&appeared(&kinds(2)), false),
+        "heap_profile.1.hpy: 3 objects of 3 kB appeared in 1 m and are still there\n\
+         count  bytes  kind\n\
+         \x20   1   1 kB  dict of shop.T1\n\
+         \x20   2   2 kB  dict of shop.T2\n\
+         pause 12 ms, both looks together  on disk 2 kB\n"
+    );
+    let many = appeared_text(&appeared(&kinds(12)), false);
+    assert!(many.contains("\n2 more kinds in the file\n"), "{many}");
+    let none = appeared_text(&appeared(&kinds(0)), false);
+    assert_eq!(none.lines().count(), 2, "{none}");
+}
+
+#[test]
+fn json_of_what_appeared_is_the_documented_schema() {
+    assert_eq!(
+        String::from_utf8(appeared_json(&appeared(&kinds(1)))).unwrap(),
+        concat!(
+            r#"{"schema":"leakhunt.memory/1","path":"heap_profile.1.hpy","pid":4121,"#,
+            r#""python":"3.12.1","seconds":60.012,"pause_ms":12.4,"objects":1,"bytes":1000,"#,
+            r#""file_bytes":2000,"kind_header":"Referrers","#,
+            r#""kinds":[{"kind":"dict of shop.T1","count":1,"bytes":1000}],"notes":["n"]}"#,
+            "\n"
+        )
+    );
+}

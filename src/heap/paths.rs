@@ -1,0 +1,202 @@
+//! How an object is held: the shortest path to it from a root, printed so that a person can type it.
+
+mod classes;
+mod holder;
+mod print;
+mod search;
+mod stdlib;
+
+use leakhunt_wire::TypeFlags;
+
+use crate::reach::{held_from_outside, static_types};
+use crate::snapshot::{Label, ObjId, RootKind, Snapshot};
+use classes::Classes;
+use search::Search;
+
+pub use holder::Holder;
+pub use stdlib::is_stdlib;
+
+/// The most objects of a path that are shown. Chains of a million links are common leaks, nobody types
+/// such a path, and Python reads no expression that is nested much deeper.
+const MOST_STEPS: usize = 100;
+
+/// The shortest paths to all objects that something alive refers to. 9 bytes an object.
+#[derive(Debug)]
+pub struct Paths {
+    search: Search,
+    classes: Classes,
+}
+
+/// How an object is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Path {
+    /// The path as Python code, or as near to it as can be.
+    pub expression: String,
+    /// Whether the expression, with `import sys` before it, evaluates to this very object.
+    pub is_evaluable: bool,
+    /// Where it starts.
+    pub root: PathRoot,
+    /// From the root's object to this one; the first is the root's object itself. Of a very long path
+    /// those before the last are left out, from the middle on.
+    pub steps: Vec<PathStep>,
+}
+
+/// Where a path starts.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum PathRoot {
+    /// `sys.modules`.
+    Modules,
+    /// The `dict` of the module `builtins`.
+    Builtins,
+    /// A running frame of a thread, by its native id.
+    Frame {
+        /// The function's qualified name.
+        function: String,
+        /// The thread.
+        thread: u64,
+    },
+    /// A field of the interpreter's state.
+    Interpreter {
+        /// The field.
+        field: String,
+    },
+    /// A field of the state of a thread, by its native id.
+    Thread {
+        /// The field.
+        field: String,
+        /// The thread.
+        thread: u64,
+    },
+    /// A type that was not made in dynamic memory.
+    StaticType,
+    /// Something that is no object of the snapshot: native code, or it is never freed.
+    Outside,
+}
+
+/// One object of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PathStep {
+    /// The object.
+    pub object: ObjId,
+    /// What the object before refers to it for; [`Label`] of no name for the first.
+    pub label: Label,
+    /// The path up to here. Empty where the step is but a part of the next, as `__dict__` is.
+    pub expression: String,
+    /// See [`Path::is_evaluable`].
+    pub is_evaluable: bool,
+}
+
+impl Paths {
+    /// Searches from all roots at once. Where several paths lead to an object, one from `sys.modules`
+    /// is taken before one from a running frame, that before one from another root, and one from
+    /// outside only where there is no other; of these the shortest, and those through caches,
+    /// `__mro__` and such at last. `O(V + E)`.
+    pub fn find(snapshot: &Snapshot) -> Self {
+        let mut search = Search::new(snapshot);
+        let order = [
+            RootKind::Modules,
+            RootKind::Builtins,
+            RootKind::Frame,
+            RootKind::Thread,
+            RootKind::Interpreter,
+        ];
+        for kind in order {
+            let is_last = kind == RootKind::Interpreter;
+            for (index, root) in (0..).zip(&snapshot.roots) {
+                // All strings are interned, which tells nothing.
+                if root.kind == kind && !(is_last && root.text.contains("interned")) {
+                    search.start(root.object, index);
+                }
+            }
+            search.spread(snapshot);
+        }
+        search.spread_on_byways(snapshot);
+        for class in static_types(snapshot) {
+            search.start(class, search::STATIC_TYPE);
+        }
+        search.spread(snapshot);
+        search.spread_on_byways(snapshot);
+        for object in held_from_outside(snapshot) {
+            search.start(object, search::OUTSIDE);
+        }
+        search.spread(snapshot);
+        search.spread_on_byways(snapshot);
+        Self {
+            search,
+            classes: Classes::of(snapshot),
+        }
+    }
+
+    /// The path to an object; `None` for garbage.
+    pub fn to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Path> {
+        let (root, mut steps) = self.objects_to(snapshot, object)?;
+        let is_cut = steps.len() > MOST_STEPS;
+        if is_cut {
+            steps.drain(MOST_STEPS - 1..steps.len() - 1);
+        }
+        Some(print::path(self, snapshot, root, &steps, is_cut))
+    }
+
+    /// Who is to blame: see [`Holder`]. `None` where nobody on the path is known by a name.
+    pub fn holder(&self, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
+        holder::of(&self.classes, snapshot, path)
+    }
+
+    /// The holder of what a step of a path holds.
+    pub(crate) fn holder_at(
+        &self,
+        snapshot: &Snapshot,
+        path: &Path,
+        step: usize,
+    ) -> Option<Holder> {
+        holder::at(&self.classes, snapshot, path, step)
+    }
+
+    /// Whether something alive refers to an object.
+    pub fn is_reached(&self, object: ObjId) -> bool {
+        self.search.is_reached(object)
+    }
+
+    /// The root and the objects on the way, each with the label of the reference to it.
+    fn objects_to(
+        &self,
+        snapshot: &Snapshot,
+        object: ObjId,
+    ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
+        let (root, steps) = self.search.steps_to(snapshot, object)?;
+        let root = match snapshot.roots.get(root as usize) {
+            _ if root == search::STATIC_TYPE => PathRoot::StaticType,
+            None => PathRoot::Outside,
+            Some(root) => match root.kind {
+                RootKind::Modules => PathRoot::Modules,
+                RootKind::Builtins => PathRoot::Builtins,
+                RootKind::Frame => PathRoot::Frame {
+                    function: root.text.clone(),
+                    thread: root.thread,
+                },
+                RootKind::Interpreter => PathRoot::Interpreter {
+                    field: root.text.clone(),
+                },
+                RootKind::Thread => PathRoot::Thread {
+                    field: root.text.clone(),
+                    thread: root.thread,
+                },
+            },
+        };
+        Some((root, steps))
+    }
+}
+
+/// Whether an object is a class.
+fn is_class(snapshot: &Snapshot, object: ObjId) -> bool {
+    snapshot.type_of(object).flags & TypeFlags::TYPE != 0
+}
+
+/// Whether the type of an object is this builtin itself.
+fn is_exact(snapshot: &Snapshot, object: ObjId, builtin: &str) -> bool {
+    let of_type = snapshot.type_of(object);
+    of_type.qualname == builtin && of_type.flags & TypeFlags::PYTHON == 0
+}
+
+#[cfg(test)]
+mod tests;

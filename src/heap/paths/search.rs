@@ -1,0 +1,166 @@
+//! The search itself: breadth first, with a second queue for ways that say little.
+
+use std::collections::VecDeque;
+
+use leakhunt_wire::TypeFlags;
+
+use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
+
+/// Of [`Search::parent`]: not reached.
+const NOBODY: u32 = u32::MAX;
+/// Of [`Search::parent`]: a root, whose index is in [`Search::via`].
+const ROOT: u32 = u32::MAX - 1;
+
+/// Indices of roots that are none of the snapshot's.
+pub(super) const OUTSIDE: u32 = u32::MAX;
+pub(super) const STATIC_TYPE: u32 = u32::MAX - 1;
+
+/// A tree of shortest paths.
+#[derive(Debug)]
+pub(super) struct Search {
+    /// Who refers to each object on its path.
+    parent: Vec<u32>,
+    /// Which of the parent's references that is; of a root its index.
+    via: Vec<u32>,
+    queue: VecDeque<ObjId>,
+    /// References that say little: who refers, and which one.
+    byways: VecDeque<(ObjId, u32)>,
+    /// How each type's references are to be judged.
+    manners: Vec<Manner>,
+}
+
+/// Which references of an object say little.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Manner {
+    /// Only that to its type.
+    Plain,
+    /// A class: its bases and caches.
+    Class,
+    /// A running frame: what is not a local variable.
+    Frame,
+    /// A function: its globals.
+    Function,
+    /// Those of a container with weak references, and of what keeps it in order: all.
+    Weak,
+}
+
+impl Search {
+    pub(super) fn new(snapshot: &Snapshot) -> Self {
+        let manner = |of_type: &crate::snapshot::Type| {
+            if of_type.is_frame() {
+                Manner::Frame
+            } else if of_type.flags & TypeFlags::TYPE != 0 {
+                Manner::Class
+            } else if matches!(&*of_type.module, "weakref" | "_weakrefset") {
+                Manner::Weak
+            } else if of_type.module.is_empty() && of_type.name == "function" {
+                Manner::Function
+            } else {
+                Manner::Plain
+            }
+        };
+        Self {
+            parent: vec![NOBODY; snapshot.n_objects()],
+            via: vec![0; snapshot.n_objects()],
+            queue: VecDeque::new(),
+            byways: VecDeque::new(),
+            manners: snapshot.types.iter().map(manner).collect(),
+        }
+    }
+
+    /// Makes an object a root, unless it is reached already.
+    pub(super) fn start(&mut self, object: ObjId, root: u32) {
+        self.reach(object, ROOT, root);
+    }
+
+    /// Goes on from what was reached, except on byways.
+    pub(super) fn spread(&mut self, snapshot: &Snapshot) {
+        while let Some(object) = self.queue.pop_front() {
+            let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
+            for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
+                if self.is_reached(target) {
+                    continue;
+                }
+                if says_little(snapshot, manner, label) {
+                    self.byways.push_back((object, via));
+                } else {
+                    self.reach(target, object.0, via);
+                }
+            }
+        }
+    }
+
+    /// Goes on on the byways, one after the other, and from where they lead to.
+    pub(super) fn spread_on_byways(&mut self, snapshot: &Snapshot) {
+        while let Some((object, via)) = self.byways.pop_front() {
+            if let Some((_, target)) = reference(snapshot, object, via)
+                && !self.is_reached(target)
+            {
+                self.reach(target, object.0, via);
+                self.spread(snapshot);
+            }
+        }
+    }
+
+    pub(super) fn is_reached(&self, object: ObjId) -> bool {
+        self.parent[object.0 as usize] != NOBODY
+    }
+
+    /// The index of the root, and the objects from there on with the labels that lead to them.
+    pub(super) fn steps_to(
+        &self,
+        snapshot: &Snapshot,
+        object: ObjId,
+    ) -> Option<(u32, Vec<(Label, ObjId)>)> {
+        let mut steps = Vec::new();
+        let mut object = object;
+        loop {
+            let via = self.via[object.0 as usize];
+            match self.parent[object.0 as usize] {
+                NOBODY => return None,
+                ROOT => {
+                    steps.push((Label::new(LabelName::None), object));
+                    steps.reverse();
+                    return Some((via, steps));
+                }
+                parent => {
+                    let (label, _) = reference(snapshot, ObjId(parent), via)?;
+                    steps.push((label, object));
+                    object = ObjId(parent);
+                }
+            }
+        }
+    }
+
+    fn reach(&mut self, object: ObjId, parent: u32, via: u32) {
+        if !self.is_reached(object) {
+            self.parent[object.0 as usize] = parent;
+            self.via[object.0 as usize] = via;
+            self.queue.push_back(object);
+        }
+    }
+}
+
+/// One of the references of an object.
+fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
+    let index = snapshot.references.first[object.0 as usize] as usize + via as usize;
+    let label = snapshot.references.label.get(index)?;
+    Some((*label, *snapshot.references.target.get(index)?))
+}
+
+fn says_little(snapshot: &Snapshot, manner: Manner, label: Label) -> bool {
+    let text = |text| snapshot.strings.get(text);
+    match (manner, label.name()) {
+        (_, LabelName::Type) | (Manner::Weak, _) => true,
+        (Manner::Plain, _) => false,
+        (Manner::Class, LabelName::Attribute(name)) => {
+            matches!(text(name), "__mro__" | "__bases__" | "__base__")
+        }
+        (Manner::Class, name) => matches!(name, LabelName::Internal(_) | LabelName::None),
+        (Manner::Frame, name) => !matches!(name, LabelName::Local(_)),
+        (Manner::Function, LabelName::Attribute(name)) => {
+            matches!(text(name), "__globals__" | "__builtins__")
+        }
+        (Manner::Function, _) => false,
+    }
+}
