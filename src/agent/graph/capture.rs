@@ -141,10 +141,11 @@ impl<'a> Capture<'a> {
             shape: self.shape_of(&entry, object),
         });
         match entry.kind {
-            Kind::Known if !entry.has_attributes || self.walk.is_careful => {}
-            Kind::Known => self.attributes(&entry, object),
+            Kind::Known if !entry.has_attributes => {}
             Kind::Instance => self.instance(&entry, object),
-            Kind::Type | Kind::Traversed => self.traversed(&entry, object, is_collected),
+            Kind::Known | Kind::Type | Kind::Traversed => {
+                self.traversed(&entry, object, is_collected);
+            }
             Kind::Code => code::references(heap, memory, object, &mut self.emitter),
             Kind::Generator => generators::references(heap, memory, object, &mut self.emitter),
             Kind::Frame => frames::object_references(heap, memory, object, &mut self.emitter),

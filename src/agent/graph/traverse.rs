@@ -182,11 +182,11 @@ impl Capture<'_> {
             return;
         }
         // What types do not tell the collector of, because it can be part of no cycle.
-        let borrows = tells_collector && entry.kind != Kind::Type;
+        let borrows = (tells_collector || entry.traverse == 0) && entry.kind != Kind::Type;
         for index in 0..visits.fields.len {
             let (target, label) = visits.fields.fields[index];
             // A class always is part of a cycle: one that the collector is not told of is borrowed, as the
-            // exceptions of a `sqlite3.Connection` are.
+            // exceptions of a `sqlite3.Connection` are. Before 3.10 that type tells it of nothing at all.
             if borrows && target != 0 && is_class(layout, memory, target) {
                 continue;
             }
