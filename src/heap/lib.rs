@@ -33,6 +33,7 @@ mod format;
 pub mod gate;
 mod growth;
 pub mod hpy;
+pub mod hunt;
 mod identity;
 mod kinds;
 mod look;

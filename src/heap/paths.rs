@@ -11,7 +11,7 @@ use leakhunt_wire::TypeFlags;
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, ObjId, RootKind, Snapshot};
 use classes::Classes;
-use search::Search;
+pub(crate) use search::{Search, reference};
 
 pub use holder::Holder;
 pub use stdlib::is_stdlib;
@@ -101,10 +101,8 @@ impl Paths {
             RootKind::Interpreter,
         ];
         for kind in order {
-            let is_last = kind == RootKind::Interpreter;
             for (index, root) in (0..).zip(&snapshot.roots) {
-                // All strings are interned, which tells nothing.
-                if root.kind == kind && !(is_last && root.text.contains("interned")) {
+                if root.kind == kind && !root.is_interned() {
                     search.start(root.object, index);
                 }
             }
@@ -112,19 +110,34 @@ impl Paths {
         }
         search.spread_on_byways(snapshot);
         for class in static_types(snapshot) {
-            search.start(class, search::STATIC_TYPE);
+            search.start(class, Search::STATIC_TYPE);
         }
         search.spread(snapshot);
         search.spread_on_byways(snapshot);
         for object in held_from_outside(snapshot) {
-            search.start(object, search::OUTSIDE);
+            search.start(object, Search::OUTSIDE);
         }
         search.spread(snapshot);
         search.spread_on_byways(snapshot);
+        Self::of_search(search, snapshot)
+    }
+
+    /// The paths that a search found.
+    pub(crate) fn of_search(search: Search, snapshot: &Snapshot) -> Self {
         Self {
             search,
             classes: Classes::of(snapshot),
         }
+    }
+
+    /// Who refers to an object on its path; `None` for roots and garbage.
+    pub(crate) fn parent(&self, object: ObjId) -> Option<ObjId> {
+        self.search.parent(object)
+    }
+
+    /// See [`Search::is_weak`].
+    pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
+        self.search.is_weak(snapshot, object)
     }
 
     /// The path to an object; `None` for garbage.
@@ -165,7 +178,7 @@ impl Paths {
     ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
         let (root, steps) = self.search.steps_to(snapshot, object)?;
         let root = match snapshot.roots.get(root as usize) {
-            _ if root == search::STATIC_TYPE => PathRoot::StaticType,
+            _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
             None => PathRoot::Outside,
             Some(root) => match root.kind {
                 RootKind::Modules => PathRoot::Modules,

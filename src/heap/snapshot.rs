@@ -238,11 +238,23 @@ impl Snapshot {
 
     /// The characters of a `str` that is a key, where they were sent.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
+        Some(self.strings.get(self.key_text_id(object)?))
+    }
+
+    /// The id of [`Snapshot::key_text`].
+    pub fn key_text_id(&self, object: ObjId) -> Option<StrId> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)
             .ok()?;
-        Some(self.strings.get(self.key_texts[index].1))
+        Some(self.key_texts[index].1)
+    }
+}
+
+impl Root {
+    /// Whether it is the table of interned strings. All strings can be there, which tells nothing.
+    pub(crate) fn is_interned(&self) -> bool {
+        self.kind == RootKind::Interpreter && self.text.contains("interned")
     }
 }
 
