@@ -23,7 +23,7 @@ use crate::render::snapshot::shortcomings;
 use crate::render::sources::{
     Looks as ObjectLooks, SourceHolder, SourceObject, SourcesLook, SourcesView,
 };
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds};
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 use choose::{Choice, Chooser, Chosen};
@@ -120,8 +120,10 @@ impl<'a> Watch<'a> {
     fn rounds(&self) -> Rounds<'a> {
         Rounds {
             pid: self.pid,
-            interval: self.args.interval,
-            count: self.args.count,
+            schedule: Schedule {
+                interval: self.args.interval,
+                count: self.args.count,
+            },
             max_pause: self.args.target.max_pause,
             // tracemalloc is off again as soon as the agent leaves.
             stays: self.args.trace,
