@@ -6,6 +6,7 @@ mod args;
 mod budget;
 mod capture;
 mod commands;
+mod describe;
 mod difference;
 mod door;
 mod failure;
@@ -23,6 +24,7 @@ mod session;
 mod snapshot_folder;
 mod spawned;
 mod target;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -4,6 +4,7 @@ mod completions;
 mod diff;
 mod dump;
 mod growth;
+mod hunt;
 mod memory;
 mod ps;
 mod show;
@@ -20,6 +21,7 @@ use crate::output::Output;
 /// With a context that names the flag or the path.
 pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     match &cli.command {
+        Command::Hunt(args) => hunt::run(args, &cli.common, output),
         Command::Growth(args) => growth::run(args, &cli.common, output),
         Command::Dump(args) => dump::run(args, &cli.common, output),
         Command::Snapshot(args) => snapshot::run(args, &cli.common, output),

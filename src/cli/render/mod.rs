@@ -4,6 +4,7 @@ pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
+pub(crate) mod hunt;
 pub(crate) mod numbers;
 pub(crate) mod ps;
 pub(crate) mod rows;

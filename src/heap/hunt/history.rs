@@ -64,9 +64,10 @@ impl PlaceHistory {
                 }
             }
         }
-        for measures in self.changed.values_mut() {
-            measures.resize(n_before + 1, Measure::default());
-        }
+        // Places that are no more.
+        self.changed
+            .values_mut()
+            .for_each(|measures| measures.resize(n_before + 1, Measure::default()));
     }
 
     /// When the looks were, in seconds.

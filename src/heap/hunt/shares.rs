@@ -1,5 +1,7 @@
 //! What fixing a place gives back.
 
+use std::collections::BTreeMap;
+
 use rustc_hash::FxHashMap;
 
 use super::growing::{Growing, GrowthOf};
@@ -70,7 +72,7 @@ pub fn leak_shares(snapshot: &Snapshot, places: &Places, growing: &[Growing]) ->
             );
         }
     }
-    let mut by_mask: FxHashMap<u32, (u64, u64)> = FxHashMap::default();
+    let mut by_mask: BTreeMap<u32, (u64, u64)> = BTreeMap::new();
     for object in snapshot
         .ids()
         .filter(|object| reached[object.0 as usize] != 0)
@@ -184,7 +186,7 @@ impl Search<'_> {
 }
 
 /// Places that hold for the most part the same, and grow alike, are one.
-fn groups(growing: &[Growing], by_mask: &FxHashMap<u32, (u64, u64)>) -> Vec<Vec<usize>> {
+fn groups(growing: &[Growing], by_mask: &BTreeMap<u32, (u64, u64)>) -> Vec<Vec<usize>> {
     let common = |bits: u32| -> u64 {
         let with_all = by_mask.iter().filter(|(mask, _)| **mask & bits == bits);
         with_all.map(|(_, (n_objects, _))| *n_objects).sum()
@@ -233,7 +235,7 @@ fn grow_alike(one: &Growing, other: &Growing) -> bool {
     products(&one, mean_one, &other, mean_other) / own.sqrt() > 0.99
 }
 
-fn share(places: Vec<usize>, by_mask: &FxHashMap<u32, (u64, u64)>) -> Share {
+fn share(places: Vec<usize>, by_mask: &BTreeMap<u32, (u64, u64)>) -> Share {
     let own: u32 = places.iter().map(|&index| 1 << index).sum();
     let mut share = Share {
         places,

@@ -16,7 +16,7 @@ use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::growth::{Frame, GrowthView, json_line};
 use crate::render::numbers::{counted, duration};
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, not_walked};
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule, not_walked};
 use crate::session::{Link, Session, SessionError, Sighting, ended_text};
 
 /// A run of looks at one target.
@@ -70,8 +70,10 @@ impl<'a> Follow<'a> {
     fn rounds(&self) -> Rounds<'a> {
         Rounds {
             pid: self.pid,
-            interval: self.args.interval,
-            count: self.args.count,
+            schedule: Schedule {
+                interval: self.args.interval,
+                count: self.args.count,
+            },
             max_pause: self.args.target.max_pause,
             stays: false,
             interrupts: self.interrupts,
