@@ -135,6 +135,11 @@ impl Paths {
         self.search.parent(object)
     }
 
+    /// See [`Search::label_to`].
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        self.search.label_to(snapshot, object)
+    }
+
     /// See [`Search::is_weak`].
     pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
         self.search.is_weak(snapshot, object)

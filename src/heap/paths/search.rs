@@ -160,6 +160,12 @@ impl Search {
         (parent < ROOT).then_some(ObjId(parent))
     }
 
+    /// What that reference is for.
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        let parent = self.parent(object)?;
+        Some(reference(snapshot, parent, self.via[object.0 as usize])?.0)
+    }
+
     /// Takes a reference as the path to an object, unless it is reached already. Whoever calls this
     /// goes over the object's own references.
     pub(crate) fn take(&mut self, object: ObjId, parent: ObjId, via: u32) {
