@@ -159,7 +159,9 @@ impl<'s> View<'s> {
         for root in &snapshot.roots {
             match root.kind {
                 RootKind::Frame => self.add_frame(root.object),
-                RootKind::Thread => self.take_in_hand(root.object),
+                RootKind::Thread if root.text.ends_with("exception") => {
+                    self.take_in_hand(root.object);
+                }
                 _ => {}
             }
         }
@@ -192,7 +194,6 @@ impl<'s> View<'s> {
 
     fn take_references_in_hand(&mut self, owner: ObjId) {
         for (label, target) in self.snapshot.references_of(owner) {
-            // Nothing is in use for being a module's, or called by one.
             if is_variable(self.snapshot, label.name()) {
                 self.take_in_hand(target);
             }
@@ -238,11 +239,19 @@ pub(super) fn is_builtin(of_type: &Type, name: &str) -> bool {
     of_type.module.is_empty() && of_type.qualname == name
 }
 
+/// Whether a frame, a generator or a cell refers to something for it is a variable, a value that is
+/// worked with, or an exception that is handled.
 fn is_variable(snapshot: &Snapshot, label: LabelName) -> bool {
+    let text = |text| snapshot.strings.get(text);
     match label {
         LabelName::Local(_) | LabelName::None => true,
-        LabelName::Attribute(name) => snapshot.strings.get(name) == "cell_contents",
-        LabelName::Internal(name) => snapshot.strings.get(name) != "code",
+        LabelName::Attribute(name) => text(name) == "cell_contents",
+        LabelName::Internal(name) => {
+            matches!(
+                text(name),
+                "local" | "stack" | "handled exception" | "frame"
+            )
+        }
         _ => false,
     }
 }
