@@ -35,6 +35,7 @@ mod marks;
 mod places;
 mod roots;
 mod running;
+mod states;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -27,17 +27,21 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod attributes;
 mod builder;
 pub mod classify;
+mod fnv;
 mod format;
 pub mod gate;
 mod growth;
 pub mod hpy;
 pub mod hunt;
 mod identity;
+mod inspect;
 mod kinds;
 mod look;
 mod new_objects;
+mod object_set;
 mod paths;
 mod peaks;
 pub mod python_repr;
@@ -54,6 +58,9 @@ pub use builder::{SnapshotBuilder, Via};
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use growth::{Growth, HISTORY_LEN, Step, Summary, SummaryRow, TypeGrowth};
 pub use identity::{Identity, identify};
+pub use inspect::{
+    Fingerprint, Inspection, Inspections, Verdict, fingerprint, inspect, suspect_stretch,
+};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
@@ -63,8 +70,8 @@ pub use reach::Reached;
 pub use record::{GROWTH_SCHEMA, GrowthRecord, RecordError, RecordType, WalkedIn};
 pub use referrers::Referrers;
 pub use snapshot::{
-    Capture, Label, LabelName, ObjId, Objects, References, Root, RootKind, Snapshot, StrId,
-    Strings, Type, TypeId,
+    Capture, Label, LabelName, ObjId, ObjectState, Objects, References, Root, RootKind, Snapshot,
+    StrId, Strings, Type, TypeId,
 };
 pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,

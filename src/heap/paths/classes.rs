@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
+use crate::attributes::{attribute, in_dict};
 use crate::snapshot::{LabelName, ObjId, Snapshot, TypeId};
 
 use super::is_class;
@@ -153,26 +154,4 @@ pub(super) enum Shadow {
     Field,
     /// A property or another descriptor that decides by itself.
     Property,
-}
-
-/// What an object refers to as an attribute.
-fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-    let name = snapshot.strings.find(name)?;
-    snapshot
-        .references_of(object)
-        .find(|(label, _)| label.name() == LabelName::Attribute(name))
-        .map(|(_, value)| value)
-}
-
-/// What a `dict` has under a key whose characters are known.
-fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
-    let mut is_next = false;
-    for (label, target) in snapshot.references_of(dict) {
-        match label.name() {
-            LabelName::Key(_) => is_next = snapshot.key_text(target) == Some(key),
-            LabelName::Value(_) if is_next => return Some(target),
-            _ => is_next = false,
-        }
-    }
-    None
 }

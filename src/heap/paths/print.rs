@@ -4,6 +4,7 @@ use leakhunt_wire::TypeFlags;
 
 use super::classes::Shadow;
 use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
+use crate::attributes::key_at;
 use crate::python_repr::python_repr;
 use crate::snapshot::{Label, LabelName, ObjId, Objects, Snapshot};
 
@@ -352,10 +353,7 @@ impl Printer<'_> {
     /// The characters of a key by which its entry is found.
     fn key(&self, dict: ObjId, index: u32) -> Option<&str> {
         let snapshot = self.snapshot;
-        let wanted = Label::new(LabelName::Key(index));
-        let (_, key) = snapshot
-            .references_of(dict)
-            .find(|&(label, _)| label == wanted)?;
+        let key = key_at(snapshot, dict, index)?;
         let is_plain = is_exact(snapshot, key, "str");
         // A character that cannot be told stands for any.
         let text = snapshot.key_text(key)?;

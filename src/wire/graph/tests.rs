@@ -26,6 +26,7 @@ fn write(writer: &mut GraphWriter<'_>, whole: &Whole) -> Result<(), NoRoom> {
         Whole::Alone(Record::Key(key)) => writer.key(key),
         Whole::Alone(Record::Root(root)) => writer.root(root),
         Whole::Alone(Record::End(end)) => writer.end(end),
+        Whole::Alone(Record::State(state)) => writer.state(state),
         Whole::Alone(other) => panic!("{other:?} does not stand alone"),
         Whole::Order(head, places) => {
             let n_written = writer.order(head.list, head.from_end, places)?;
@@ -121,6 +122,11 @@ fn all_records() -> Vec<Whole> {
             address: 64,
             number: u64::MAX,
             text: "context",
+        }),
+        Record::State(StateDef {
+            address: HIGH,
+            kind: StateKind::Bounded,
+            number: u64::MAX,
         }),
         Record::End(GraphEnd {
             n_nodes: 1,

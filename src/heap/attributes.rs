@@ -1,0 +1,56 @@
+//! What an object has under a name.
+
+use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
+
+/// What an object refers to as an attribute by itself: a slot, a field of a C type, or a value that it
+/// keeps without a `__dict__`.
+pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    let name = snapshot.strings.find(name)?;
+    snapshot
+        .references_of(object)
+        .find(|(label, _)| label.name() == LabelName::Attribute(name))
+        .map(|(_, value)| value)
+}
+
+/// What an object has as an attribute by itself or in its `__dict__`, however Python keeps it.
+pub(crate) fn instance_attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    attribute(snapshot, object, name)
+        .or_else(|| in_dict(snapshot, attribute(snapshot, object, "__dict__")?, name))
+}
+
+/// What a `dict` has under a key whose characters are known.
+pub(crate) fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
+    entries(snapshot, dict)
+        .find(|&(entry_key, _)| snapshot.key_text(entry_key) == Some(key))
+        .map(|(_, value)| value)
+}
+
+/// The keys and values of a `dict`, in order.
+pub(crate) fn entries(
+    snapshot: &Snapshot,
+    dict: ObjId,
+) -> impl Iterator<Item = (ObjId, ObjId)> + '_ {
+    let mut last_key = None;
+    snapshot
+        .references_of(dict)
+        .filter_map(move |(label, target)| match label.name() {
+            LabelName::Key(_) => {
+                last_key = Some(target);
+                None
+            }
+            LabelName::Value(_) => Some((last_key.take()?, target)),
+            _ => {
+                last_key = None;
+                None
+            }
+        })
+}
+
+/// The key of a `dict`'s entry at a place in the order of iteration.
+pub(crate) fn key_at(snapshot: &Snapshot, dict: ObjId, place: u32) -> Option<ObjId> {
+    let wanted = Label::new(LabelName::Key(place));
+    snapshot
+        .references_of(dict)
+        .find(|&(label, _)| label == wanted)
+        .map(|(_, key)| key)
+}
