@@ -27,9 +27,12 @@
 #![forbid(unsafe_code)]
 
 mod assemble;
+mod attributes;
 mod builder;
 pub mod classify;
 mod format;
+mod functions;
+mod garbage;
 pub mod gate;
 mod growth;
 pub mod hpy;
@@ -47,10 +50,13 @@ mod record;
 mod referrers;
 mod snapshot;
 mod sources;
+mod steady;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
+pub use functions::FunctionName;
+pub use garbage::{CycleGroup, GarbageGrowth, GarbageLook, GarbageType, garbage_growth};
 pub use growth::{Growth, HISTORY_LEN, Step, Summary, SummaryRow, TypeGrowth};
 pub use identity::{Identity, identify};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
@@ -69,3 +75,4 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
+pub use steady::{Steady, steady};
