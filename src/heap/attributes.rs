@@ -5,6 +5,10 @@ use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 /// What an object refers to as an attribute by itself: a slot, a field of a C type, or a value that it
 /// keeps without a `__dict__`.
 pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+use crate::snapshot::{LabelName, ObjId, Snapshot};
+
+/// What an object refers to as an attribute by itself: a field or a slot.
+pub(crate) fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
     let name = snapshot.strings.find(name)?;
     snapshot
         .references_of(object)
@@ -22,6 +26,10 @@ pub(crate) fn instance_attribute(snapshot: &Snapshot, object: ObjId, name: &str)
 pub(crate) fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
     entries(snapshot, dict)
         .find(|&(entry_key, _)| snapshot.key_text(entry_key) == Some(key))
+/// What a `dict` has under a key whose characters are known.
+pub(crate) fn entry(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
+    entries(snapshot, dict)
+        .find(|&(name, _)| snapshot.key_text(name) == Some(key))
         .map(|(_, value)| value)
 }
 
@@ -31,6 +39,7 @@ pub(crate) fn entries(
     dict: ObjId,
 ) -> impl Iterator<Item = (ObjId, ObjId)> + '_ {
     let mut last_key = None;
+    let mut key = None;
     snapshot
         .references_of(dict)
         .filter_map(move |(label, target)| match label.name() {
@@ -53,4 +62,24 @@ pub(crate) fn key_at(snapshot: &Snapshot, dict: ObjId, place: u32) -> Option<Obj
         .references_of(dict)
         .find(|&(label, _)| label == wanted)
         .map(|(_, key)| key)
+                key = Some(target);
+                None
+            }
+            LabelName::Value(_) => Some((key.take()?, target)),
+            _ => None,
+        })
+}
+
+/// An attribute of an object: a field of its own, or an entry of its `__dict__`.
+pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    field(snapshot, object, name)
+        .or_else(|| entry(snapshot, field(snapshot, object, "__dict__")?, name))
+}
+
+/// The items of a sequence, in order.
+pub(crate) fn items(snapshot: &Snapshot, sequence: ObjId) -> impl Iterator<Item = ObjId> + '_ {
+    snapshot
+        .references_of(sequence)
+        .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
+        .map(|(_, item)| item)
 }

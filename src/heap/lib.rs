@@ -32,6 +32,8 @@ mod builder;
 pub mod classify;
 mod fnv;
 mod format;
+mod functions;
+mod garbage;
 pub mod gate;
 mod growth;
 pub mod hpy;
@@ -52,10 +54,13 @@ mod record;
 mod referrers;
 mod snapshot;
 mod sources;
+mod steady;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
+pub use functions::FunctionName;
+pub use garbage::{CycleGroup, GarbageGrowth, GarbageLook, GarbageType, garbage_growth};
 pub use growth::{Growth, HISTORY_LEN, Step, Summary, SummaryRow, TypeGrowth};
 pub use identity::{Identity, identify};
 pub use inspect::{
@@ -77,3 +82,4 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
+pub use steady::{Steady, steady};

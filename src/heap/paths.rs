@@ -15,6 +15,7 @@ pub(crate) use search::{Search, reference};
 
 pub use holder::Holder;
 pub use stdlib::is_stdlib;
+pub(crate) use stdlib::package;
 
 /// The most objects of a path that are shown. Chains of a million links are common leaks, nobody types
 /// such a path, and Python reads no expression that is nested much deeper.
