@@ -13,6 +13,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod near_names;
 mod output;
 mod procfs;
 mod quantity;
@@ -22,6 +23,7 @@ mod rounds;
 mod session;
 mod snapshot_folder;
 mod spawned;
+mod subject;
 mod target;
 
 use std::process::ExitCode;

@@ -48,6 +48,7 @@ mod record;
 mod referrers;
 mod snapshot;
 mod sources;
+mod type_pattern;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
@@ -71,3 +72,4 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
+pub use type_pattern::TypePattern;

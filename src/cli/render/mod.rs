@@ -5,6 +5,7 @@ pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
 pub(crate) mod numbers;
+pub(crate) mod paths;
 pub(crate) mod ps;
 pub(crate) mod rows;
 pub(crate) mod show;
