@@ -3,6 +3,7 @@
 mod files;
 mod graph;
 mod hunt;
+mod held;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
 pub(crate) use hunt::{HuntArgs, HuntFormat};
+pub(crate) use held::{PathsArgs, SubjectArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +42,7 @@ Examples:
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
+  leakhunt paths heap.leakhunt --type T  how the objects of a type are held
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -98,6 +101,7 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     Show(ShowArgs),
     Diff(DiffArgs),
+    Paths(PathsArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

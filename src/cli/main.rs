@@ -14,6 +14,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod near_names;
 mod output;
 mod procfs;
 mod quantity;
@@ -23,6 +24,7 @@ mod rounds;
 mod session;
 mod snapshot_folder;
 mod spawned;
+mod subject;
 mod target;
 mod trace;
 

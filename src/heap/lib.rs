@@ -42,6 +42,7 @@ mod identity;
 mod inspect;
 mod kinds;
 mod look;
+mod merged_paths;
 mod new_objects;
 mod object_set;
 mod paths;
@@ -55,6 +56,7 @@ mod referrers;
 mod snapshot;
 mod sources;
 mod steady;
+mod type_pattern;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
@@ -68,6 +70,7 @@ pub use inspect::{
 };
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
+pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
 pub use paths::{Holder, Path, PathRoot, PathStep, Paths, is_stdlib};
 pub use peaks::{PeakGrowth, Peaks};
@@ -83,3 +86,4 @@ pub use sources::{
     sources,
 };
 pub use steady::{Steady, steady};
+pub use type_pattern::TypePattern;

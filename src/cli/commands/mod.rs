@@ -6,6 +6,7 @@ mod dump;
 mod growth;
 mod hunt;
 mod memory;
+mod paths;
 mod ps;
 mod show;
 mod snapshot;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
+        Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }
