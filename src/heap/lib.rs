@@ -29,6 +29,7 @@
 mod assemble;
 mod builder;
 pub mod classify;
+mod dominators;
 mod format;
 pub mod gate;
 mod growth;
@@ -50,6 +51,7 @@ mod sources;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
+pub use dominators::Dominators;
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use growth::{Growth, HISTORY_LEN, Step, Summary, SummaryRow, TypeGrowth};
 pub use identity::{Identity, identify};
