@@ -8,6 +8,7 @@
 //! list of rows, names that many share, values that two registries hold, and chains. A process of its
 //! own reads it, so that what made it does not count.
 
+#[expect(dead_code, reason = "there is no target here")]
 mod support;
 
 use std::fs::{self, File};

@@ -171,7 +171,7 @@ impl Dominators {
 }
 
 /// All that is alive without a reference from the heap; some more than once.
-fn roots(snapshot: &Snapshot) -> Vec<ObjId> {
+pub(crate) fn roots(snapshot: &Snapshot) -> Vec<ObjId> {
     let named = snapshot.roots.iter().map(|root| root.object);
     named
         .chain(static_types(snapshot))

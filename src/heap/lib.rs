@@ -46,6 +46,7 @@ mod random;
 mod reach;
 mod record;
 mod referrers;
+mod retained;
 mod snapshot;
 mod sources;
 
@@ -63,6 +64,7 @@ pub use peaks::{PeakGrowth, Peaks};
 pub use reach::Reached;
 pub use record::{GROWTH_SCHEMA, GrowthRecord, RecordError, RecordType, WalkedIn};
 pub use referrers::Referrers;
+pub use retained::{Retained, RetainedBy, RetainedKind, retained};
 pub use snapshot::{
     Capture, Label, LabelName, ObjId, Objects, References, Root, RootKind, Snapshot, StrId,
     Strings, Type, TypeId,
