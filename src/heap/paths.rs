@@ -2,6 +2,7 @@
 
 mod classes;
 mod holder;
+mod label;
 mod print;
 mod search;
 mod stdlib;
@@ -9,16 +10,17 @@ mod stdlib;
 use leakhunt_wire::TypeFlags;
 
 use crate::reach::{held_from_outside, static_types};
-use crate::snapshot::{Label, ObjId, RootKind, Snapshot};
+use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
 use search::Search;
 
 pub use holder::Holder;
+pub(crate) use label::{Part, StepLabel};
 pub use stdlib::is_stdlib;
 
 /// The most objects of a path that are shown. Chains of a million links are common leaks, nobody types
 /// such a path, and Python reads no expression that is nested much deeper.
-const MOST_STEPS: usize = 100;
+pub(crate) const MOST_STEPS: usize = 100;
 
 /// The shortest paths to all objects that something alive refers to. 9 bytes an object.
 #[derive(Debug)]
@@ -164,26 +166,67 @@ impl Paths {
         object: ObjId,
     ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
         let (root, steps) = self.search.steps_to(snapshot, object)?;
-        let root = match snapshot.roots.get(root as usize) {
-            _ if root == search::STATIC_TYPE => PathRoot::StaticType,
-            None => PathRoot::Outside,
-            Some(root) => match root.kind {
-                RootKind::Modules => PathRoot::Modules,
-                RootKind::Builtins => PathRoot::Builtins,
-                RootKind::Frame => PathRoot::Frame {
-                    function: root.text.clone(),
-                    thread: root.thread,
-                },
-                RootKind::Interpreter => PathRoot::Interpreter {
-                    field: root.text.clone(),
-                },
-                RootKind::Thread => PathRoot::Thread {
-                    field: root.text.clone(),
-                    thread: root.thread,
-                },
+        Some((path_root(snapshot, root), steps))
+    }
+
+    /// The last step of the path to an object; `None` for garbage.
+    pub(crate) fn arrival(&self, snapshot: &Snapshot, object: ObjId) -> Option<Arrival> {
+        Some(match self.search.arrival(object)? {
+            Ok(root) => Arrival::Root(path_root(snapshot, root)),
+            Err((from, via)) => {
+                let (label, _) = search::reference(snapshot, from, via)?;
+                // That to the key of an entry comes before that to its value.
+                let before = via
+                    .checked_sub(1)
+                    .and_then(|before| search::reference(snapshot, from, before));
+                let key = match (label.name(), before) {
+                    (LabelName::Value(place), Some((before, key))) => {
+                        (before.name() == LabelName::Key(place)).then_some(key)
+                    }
+                    _ => None,
+                };
+                Arrival::Reference { from, label, key }
+            }
+        })
+    }
+}
+
+/// The last step of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arrival {
+    /// The object is a root.
+    Root(PathRoot),
+    /// Another object refers to it.
+    Reference {
+        /// Which.
+        from: ObjId,
+        /// What for.
+        label: Label,
+        /// Of the value of an entry its key.
+        key: Option<ObjId>,
+    },
+}
+
+/// What the index of a root in a [`Search`] stands for.
+fn path_root(snapshot: &Snapshot, root: u32) -> PathRoot {
+    match snapshot.roots.get(root as usize) {
+        _ if root == search::STATIC_TYPE => PathRoot::StaticType,
+        None => PathRoot::Outside,
+        Some(root) => match root.kind {
+            RootKind::Modules => PathRoot::Modules,
+            RootKind::Builtins => PathRoot::Builtins,
+            RootKind::Frame => PathRoot::Frame {
+                function: root.text.clone(),
+                thread: root.thread,
             },
-        };
-        Some((root, steps))
+            RootKind::Interpreter => PathRoot::Interpreter {
+                field: root.text.clone(),
+            },
+            RootKind::Thread => PathRoot::Thread {
+                field: root.text.clone(),
+                thread: root.thread,
+            },
+        },
     }
 }
 

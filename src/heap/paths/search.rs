@@ -132,6 +132,17 @@ impl Search {
         }
     }
 
+    /// The last step to an object: the index of the root that it is, or who refers to it and by which
+    /// reference.
+    pub(super) fn arrival(&self, object: ObjId) -> Option<Result<u32, (ObjId, u32)>> {
+        let via = self.via[object.0 as usize];
+        match self.parent[object.0 as usize] {
+            NOBODY => None,
+            ROOT => Some(Ok(via)),
+            parent => Some(Err((ObjId(parent), via))),
+        }
+    }
+
     fn reach(&mut self, object: ObjId, parent: u32, via: u32) {
         if !self.is_reached(object) {
             self.parent[object.0 as usize] = parent;
@@ -142,7 +153,7 @@ impl Search {
 }
 
 /// One of the references of an object.
-fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
+pub(super) fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
     let index = snapshot.references.first[object.0 as usize] as usize + via as usize;
     let label = snapshot.references.label.get(index)?;
     Some((*label, *snapshot.references.target.get(index)?))
