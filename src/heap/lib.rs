@@ -31,6 +31,7 @@ mod attributes;
 mod builder;
 pub mod classify;
 mod fnv;
+mod dominators;
 mod format;
 mod functions;
 mod garbage;
@@ -53,6 +54,7 @@ mod random;
 mod reach;
 mod record;
 mod referrers;
+mod retained;
 mod snapshot;
 mod sources;
 mod steady;
@@ -60,6 +62,7 @@ mod type_pattern;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
+pub use dominators::Dominators;
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use functions::FunctionName;
 pub use garbage::{CycleGroup, GarbageGrowth, GarbageLook, GarbageType, garbage_growth};
@@ -77,6 +80,7 @@ pub use peaks::{PeakGrowth, Peaks};
 pub use reach::Reached;
 pub use record::{GROWTH_SCHEMA, GrowthRecord, RecordError, RecordType, WalkedIn};
 pub use referrers::Referrers;
+pub use retained::{Retained, RetainedBy, RetainedKind, retained};
 pub use snapshot::{
     Capture, Label, LabelName, ObjId, ObjectState, Objects, References, Root, RootKind, Snapshot,
     StrId, Strings, Type, TypeId,
