@@ -2,8 +2,8 @@
 
 mod files;
 mod graph;
-mod hunt;
 mod held;
+mod hunt;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,8 +17,8 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
-pub(crate) use hunt::{HuntArgs, HuntFormat};
 pub(crate) use held::{PathsArgs, SubjectArgs};
+pub(crate) use hunt::{HuntArgs, HuntFormat};
 
 const EXIT_CODES: &str = "\
 Exit codes:

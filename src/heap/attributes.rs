@@ -2,11 +2,6 @@
 
 use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 
-/// What an object refers to as an attribute by itself: a slot, a field of a C type, or a value that it
-/// keeps without a `__dict__`.
-pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-use crate::snapshot::{LabelName, ObjId, Snapshot};
-
 /// What an object refers to as an attribute by itself: a field or a slot.
 pub(crate) fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
     let name = snapshot.strings.find(name)?;
@@ -16,16 +11,6 @@ pub(crate) fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<Ob
         .map(|(_, value)| value)
 }
 
-/// What an object has as an attribute by itself or in its `__dict__`, however Python keeps it.
-pub(crate) fn instance_attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-    attribute(snapshot, object, name)
-        .or_else(|| in_dict(snapshot, attribute(snapshot, object, "__dict__")?, name))
-}
-
-/// What a `dict` has under a key whose characters are known.
-pub(crate) fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
-    entries(snapshot, dict)
-        .find(|&(entry_key, _)| snapshot.key_text(entry_key) == Some(key))
 /// What a `dict` has under a key whose characters are known.
 pub(crate) fn entry(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
     entries(snapshot, dict)
@@ -38,35 +23,19 @@ pub(crate) fn entries(
     snapshot: &Snapshot,
     dict: ObjId,
 ) -> impl Iterator<Item = (ObjId, ObjId)> + '_ {
-    let mut last_key = None;
     let mut key = None;
     snapshot
         .references_of(dict)
         .filter_map(move |(label, target)| match label.name() {
             LabelName::Key(_) => {
-                last_key = Some(target);
-                None
-            }
-            LabelName::Value(_) => Some((last_key.take()?, target)),
-            _ => {
-                last_key = None;
-                None
-            }
-        })
-}
-
-/// The key of a `dict`'s entry at a place in the order of iteration.
-pub(crate) fn key_at(snapshot: &Snapshot, dict: ObjId, place: u32) -> Option<ObjId> {
-    let wanted = Label::new(LabelName::Key(place));
-    snapshot
-        .references_of(dict)
-        .find(|&(label, _)| label == wanted)
-        .map(|(_, key)| key)
                 key = Some(target);
                 None
             }
             LabelName::Value(_) => Some((key.take()?, target)),
-            _ => None,
+            _ => {
+                key = None;
+                None
+            }
         })
 }
 
@@ -82,4 +51,13 @@ pub(crate) fn items(snapshot: &Snapshot, sequence: ObjId) -> impl Iterator<Item 
         .references_of(sequence)
         .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
         .map(|(_, item)| item)
+}
+
+/// The key of a `dict`'s entry at a place in the order of iteration.
+pub(crate) fn key_at(snapshot: &Snapshot, dict: ObjId, place: u32) -> Option<ObjId> {
+    let wanted = Label::new(LabelName::Key(place));
+    snapshot
+        .references_of(dict)
+        .find(|&(label, _)| label == wanted)
+        .map(|(_, key)| key)
 }

@@ -185,23 +185,6 @@ impl Paths {
         object: ObjId,
     ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
         let (root, steps) = self.search.steps_to(snapshot, object)?;
-        let root = match snapshot.roots.get(root as usize) {
-            _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
-            None => PathRoot::Outside,
-            Some(root) => match root.kind {
-                RootKind::Modules => PathRoot::Modules,
-                RootKind::Builtins => PathRoot::Builtins,
-                RootKind::Frame => PathRoot::Frame {
-                    function: root.text.clone(),
-                    thread: root.thread,
-                },
-                RootKind::Interpreter => PathRoot::Interpreter {
-                    field: root.text.clone(),
-                },
-                RootKind::Thread => PathRoot::Thread {
-                    field: root.text.clone(),
-                    thread: root.thread,
-                },
         Some((path_root(snapshot, root), steps))
     }
 
@@ -246,7 +229,7 @@ pub(crate) enum Arrival {
 /// What the index of a root in a [`Search`] stands for.
 fn path_root(snapshot: &Snapshot, root: u32) -> PathRoot {
     match snapshot.roots.get(root as usize) {
-        _ if root == search::STATIC_TYPE => PathRoot::StaticType,
+        _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
         None => PathRoot::Outside,
         Some(root) => match root.kind {
             RootKind::Modules => PathRoot::Modules,

@@ -6,7 +6,7 @@ use leakhunt_wire::TypeFlags;
 
 use super::Found;
 use super::view::View;
-use crate::attributes::{attribute, entries, in_dict};
+use crate::attributes::{entries, entry, field};
 use crate::object_set::ObjectSet;
 use crate::snapshot::ObjId;
 
@@ -21,7 +21,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     let mut of_names: HashMap<Names, ObjId> = HashMap::new();
     // From modules to their classes, from these to the classes within.
     while let Some(owner) = waiting.pop() {
-        let dict = attribute(snapshot, owner, "__dict__");
+        let dict = field(snapshot, owner, "__dict__");
         for (_, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
             if is_class(view, value) && held.add(value) {
                 found.not_leaking(value, "class that a module holds");
@@ -52,11 +52,7 @@ fn is_class(view: &View<'_>, object: ObjId) -> bool {
 /// `None` for classes that were not made by Python code.
 fn names(view: &View<'_>, class: ObjId) -> Option<Names> {
     let snapshot = view.snapshot;
-    let qualname = attribute(snapshot, class, "__qualname__")?;
-    let module = in_dict(
-        snapshot,
-        attribute(snapshot, class, "__dict__")?,
-        "__module__",
-    )?;
+    let qualname = field(snapshot, class, "__qualname__")?;
+    let module = entry(snapshot, field(snapshot, class, "__dict__")?, "__module__")?;
     Some((qualname, module))
 }

@@ -4,8 +4,6 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::attributes::{attribute, in_dict};
-use crate::snapshot::{LabelName, ObjId, Snapshot, TypeId};
 use crate::attributes::{entry, field, items};
 use crate::snapshot::{ObjId, Snapshot, TypeId};
 

@@ -172,6 +172,9 @@ impl Search {
         if !self.is_reached(object) {
             self.parent[object.0 as usize] = parent.0;
             self.via[object.0 as usize] = via;
+        }
+    }
+
     /// The last step to an object: the index of the root that it is, or who refers to it and by which
     /// reference.
     pub(super) fn arrival(&self, object: ObjId) -> Option<Result<u32, (ObjId, u32)>> {
@@ -194,7 +197,6 @@ impl Search {
 
 /// One of the references of an object.
 pub(crate) fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
-pub(super) fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
     let index = snapshot.references.first[object.0 as usize] as usize + via as usize;
     let label = snapshot.references.label.get(index)?;
     Some((*label, *snapshot.references.target.get(index)?))
