@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::support::packages::packages;
 use crate::support::snapshots::Folder;
-use crate::support::{Interpreter, Start, Target, all, on_each, python3, skipped};
+use crate::support::{Interpreter, Start, Target, all, few, on_each, python3, skipped};
 
 /// Addresses and what is expected there, from a `dict` of the target.
 fn expected(target: &mut Target, expression: &str) -> BTreeMap<String, Vec<Value>> {
@@ -50,7 +50,7 @@ fn wrong(target: &mut Target, snapshot: &Snapshot) -> Vec<String> {
 
 #[test]
 fn what_should_be_gone_is_told_from_its_twin() {
-    on_each(all(), |py| {
+    on_each(few(), |py| {
         let (mut target, snapshot) = inspected(py, &[]);
         let wrong = wrong(&mut target, &snapshot);
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
@@ -66,10 +66,11 @@ fn verdicts_need_no_keys_of_dicts() {
         .iter()
         .partition(|line| line.contains("lru_cache of the method without a known name"));
     assert!(others.is_empty(), "{others:#?}");
-    let leak = |line: &&String| line.contains(": leaking") && line.contains("not \"leaking");
-    assert!(
-        of_caches.iter().copied().all(|line| leak(&line)),
-        "{of_caches:#?}"
+    let has_verdict =
+        |line: &&&String| line.contains(": leaking") && line.contains(r#"not "leaking"#);
+    assert_eq!(
+        of_caches.iter().filter(has_verdict).count(),
+        of_caches.len()
     );
 }
 
