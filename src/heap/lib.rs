@@ -30,6 +30,7 @@ mod assemble;
 mod attributes;
 mod builder;
 pub mod classify;
+mod collector;
 mod format;
 mod functions;
 mod garbage;
@@ -54,6 +55,7 @@ mod steady;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
+pub use collector::{CollectorState, why_not_collected};
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use functions::FunctionName;
 pub use garbage::{CycleGroup, GarbageGrowth, GarbageLook, GarbageType, garbage_growth};

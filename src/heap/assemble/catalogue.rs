@@ -4,6 +4,7 @@ use leakhunt_wire::{GraphEnd, GraphReader, LabelKind, OrderHead, Record, RootKin
 
 use super::AssembleError;
 use super::addresses::Addresses;
+use crate::collector::CollectorState;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
 use crate::snapshot::{LabelName, ObjId, Objects, Root, RootKind, StrId, Strings, Type, TypeId};
 
@@ -18,6 +19,7 @@ pub(super) struct Catalogue {
     pub(super) types: Vec<Type>,
     pub(super) strings: Strings,
     pub(super) end: Option<GraphEnd>,
+    pub(super) collector: CollectorState,
     /// Names of the fields of each type.
     fields: Vec<Vec<StrId>>,
     labels: Vec<LabelName>,
@@ -88,6 +90,7 @@ impl Catalogue {
                     .push((kind, root.address, root.number, root.text.to_owned()));
             }
             Record::Order(head) => self.add_places(head, reader)?,
+            Record::Collector(collector) => self.collector = CollectorState::from(&collector),
             Record::End(end) => self.end = Some(end),
             Record::Node(_) | Record::More(_) => {}
         }
