@@ -36,6 +36,7 @@ mod marks;
 mod places;
 mod roots;
 mod running;
+mod states;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -6,6 +6,7 @@ mod args;
 mod budget;
 mod capture;
 mod commands;
+mod describe;
 mod difference;
 mod door;
 mod failure;
@@ -13,6 +14,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod near_names;
 mod output;
 mod procfs;
 mod quantity;
@@ -22,7 +24,9 @@ mod rounds;
 mod session;
 mod snapshot_folder;
 mod spawned;
+mod subject;
 mod target;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,6 @@
 //! What an object has under a name.
 
-use crate::snapshot::{LabelName, ObjId, Snapshot};
+use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 
 /// What an object refers to as an attribute by itself: a field or a slot.
 pub(crate) fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
@@ -32,7 +32,10 @@ pub(crate) fn entries(
                 None
             }
             LabelName::Value(_) => Some((key.take()?, target)),
-            _ => None,
+            _ => {
+                key = None;
+                None
+            }
         })
 }
 
@@ -48,4 +51,13 @@ pub(crate) fn items(snapshot: &Snapshot, sequence: ObjId) -> impl Iterator<Item 
         .references_of(sequence)
         .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
         .map(|(_, item)| item)
+}
+
+/// The key of a `dict`'s entry at a place in the order of iteration.
+pub(crate) fn key_at(snapshot: &Snapshot, dict: ObjId, place: u32) -> Option<ObjId> {
+    let wanted = Label::new(LabelName::Key(place));
+    snapshot
+        .references_of(dict)
+        .find(|&(label, _)| label == wanted)
+        .map(|(_, key)| key)
 }

@@ -6,7 +6,8 @@
 //!
 //! The order of a stream: places in the collector's lists ([`Record::Order`]), roots, objects. A
 //! type, a label or a text comes before, or in any block after, the objects that name it: a reader
-//! goes over the stream twice. [`Record::End`] is the last.
+//! goes over the stream twice. A state comes right after its object, unless a block ends between.
+//! [`Record::End`] is the last.
 
 mod reader;
 mod writer;
@@ -164,6 +165,43 @@ record! {
     }
 }
 
+code! {
+    /// What an object is in the midst of, which no reference tells.
+    pub enum StateKind {
+        /// A generator, coroutine or asynchronous generator that was never started.
+        Created = 0,
+        /// One that waits in a `yield` or an `await`.
+        Suspended = 1,
+        /// One whose frame is a thread's.
+        Running = 2,
+        /// One that ended, by itself or by `close()`; a Task or Future with a result or an exception.
+        Finished = 3,
+        /// A Task or Future without a result.
+        Pending = 4,
+        /// A Task or Future that was cancelled.
+        Cancelled = 5,
+        /// A file or socket with a descriptor.
+        Open = 6,
+        /// A file or socket without one.
+        Closed = 7,
+        /// A container that throws out an entry before it holds more than `number`.
+        Bounded = 8,
+    }
+}
+
+record! {
+    /// The state of the object that came last. Of kinds of objects whose state is not known, and of
+    /// containers that have no bound, nothing is sent.
+    pub struct StateDef {
+        /// The object.
+        pub address: u64,
+        /// What it is.
+        pub kind: StateKind,
+        /// Of [`StateKind::Bounded`] the most entries; else 0.
+        pub number: u64,
+    }
+}
+
 record! {
     /// What keeps objects alive.
     pub struct RootDef<'p> {
@@ -311,6 +349,8 @@ pub enum Record<'p> {
     End(GraphEnd),
     /// See [`CollectorDef`].
     Collector(CollectorDef),
+    /// See [`StateDef`].
+    State(StateDef),
 }
 
 /// First bytes of records. A node's has the highest bit set.
@@ -323,7 +363,8 @@ mod kind {
     pub(super) const ORDER: u8 = 6;
     pub(super) const MORE: u8 = 7;
     pub(super) const END: u8 = 8;
-    pub(super) const COLLECTOR: u8 = 9;
+    pub(super) const COLLECTOR: u8 = 10;
+    pub(super) const STATE: u8 = 9;
     pub(super) const NODE: u8 = 0x80;
 }
 

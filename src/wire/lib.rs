@@ -31,7 +31,7 @@ pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
 pub use graph::{
     CollectorDef, Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef,
     LabelKind, MAX_BLOCK, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind,
-    Shape, TypeDef, TypeFlags,
+    Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,

@@ -7,6 +7,7 @@ use crate::dicts::{self, Text};
 use crate::graph::emitter::Emitter;
 use crate::graph::kinds::{self, GraphType, Kind, Place};
 use crate::graph::labels::LabelText;
+use crate::graph::states::StateRule;
 use crate::graph::{code, frames, generators};
 use crate::instances::Values;
 use crate::layout::flag;
@@ -170,6 +171,17 @@ impl<'a> Capture<'a> {
             }
         }
         self.emitter.end();
+        if entry.state_rule != StateRule::None {
+            self.state(entry.state_rule, object);
+        }
+    }
+
+    #[cold]
+    fn state(&mut self, rule: StateRule, object: usize) {
+        if let Some(state) = rule.state(self.walk.heap, self.walk.memory, object) {
+            let Emitter { stream, budget, .. } = &mut self.emitter;
+            stream.write(budget, |writer| writer.state(&state));
+        }
     }
 
     #[inline(always)]

@@ -20,7 +20,7 @@ use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::numbers::{counted, duration};
 use crate::render::snapshot::{Appeared, appeared_json, appeared_text, shortcomings};
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds};
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 
@@ -170,8 +170,10 @@ impl Window<'_> {
     fn rounds<'r>(&'r self, interrupts: &'r Interrupts) -> Rounds<'r> {
         Rounds {
             pid: self.pid,
-            interval: self.args.seconds,
-            count: Some(1),
+            schedule: Schedule {
+                interval: self.args.seconds,
+                count: Some(1),
+            },
             max_pause: self.args.target.max_pause,
             stays: false,
             interrupts,

@@ -4,7 +4,9 @@ mod completions;
 mod diff;
 mod dump;
 mod growth;
+mod hunt;
 mod memory;
+mod paths;
 mod ps;
 mod show;
 mod snapshot;
@@ -20,6 +22,7 @@ use crate::output::Output;
 /// With a context that names the flag or the path.
 pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     match &cli.command {
+        Command::Hunt(args) => hunt::run(args, &cli.common, output),
         Command::Growth(args) => growth::run(args, &cli.common, output),
         Command::Dump(args) => dump::run(args, &cli.common, output),
         Command::Snapshot(args) => snapshot::run(args, &cli.common, output),
@@ -27,6 +30,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
+        Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -87,6 +87,13 @@ pub(super) struct Files {
     pub(super) strings: FileFacts,
     #[serde(rename = "roots.parquet")]
     pub(super) roots: FileFacts,
+    /// Absent in the first snapshots of this version.
+    #[serde(
+        rename = "states.parquet",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) states: Option<FileFacts>,
 }
 
 /// What a file has to be.
@@ -106,6 +113,7 @@ impl Files {
             SnapshotPart::Types => self.types,
             SnapshotPart::Strings => self.strings,
             SnapshotPart::Roots => self.roots,
+            SnapshotPart::States => self.states.unwrap_or_default(),
             SnapshotPart::Meta => FileFacts::default(),
         }
     }

@@ -27,6 +27,7 @@ fn write(writer: &mut GraphWriter<'_>, whole: &Whole) -> Result<(), NoRoom> {
         Whole::Alone(Record::Root(root)) => writer.root(root),
         Whole::Alone(Record::End(end)) => writer.end(end),
         Whole::Alone(Record::Collector(collector)) => writer.collector(collector),
+        Whole::Alone(Record::State(state)) => writer.state(state),
         Whole::Alone(other) => panic!("{other:?} does not stand alone"),
         Whole::Order(head, places) => {
             let n_written = writer.order(head.list, head.from_end, places)?;
@@ -133,6 +134,11 @@ fn all_records() -> Vec<Whole> {
             n_uncollectable: Some(0),
             long_lived: Some(7),
             long_lived_pending: Some(u64::MAX - 1),
+        }),
+        Record::State(StateDef {
+            address: HIGH,
+            kind: StateKind::Bounded,
+            number: u64::MAX,
         }),
         Record::End(GraphEnd {
             n_nodes: 1,

@@ -2,8 +2,8 @@
 
 use super::{
     CollectorDef, Edge, EdgeName, FIRST_TARGET, FieldDef, GraphEnd, KeyText, LABELLED_EDGE,
-    LAST_EDGE, LabelDef, More, Node, OrderHead, RootDef, TypeDef, UNNAMED_EDGE, UNSET_EDGE, kind,
-    node_bit,
+    LAST_EDGE, LabelDef, More, Node, OrderHead, RootDef, StateDef, TypeDef, UNNAMED_EDGE,
+    UNSET_EDGE, kind, node_bit,
 };
 use crate::codec::{Field, Writer};
 
@@ -90,6 +90,12 @@ impl<'b> GraphWriter<'b> {
     /// See [`Self::type_def`].
     pub fn root(&mut self, value: &RootDef<'_>) -> Result<(), NoRoom> {
         self.definition(kind::ROOT, value)
+    }
+
+    /// # Errors
+    /// See [`Self::type_def`].
+    pub fn state(&mut self, value: &StateDef) -> Result<(), NoRoom> {
+        self.definition(kind::STATE, value)
     }
 
     /// # Errors

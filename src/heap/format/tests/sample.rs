@@ -120,5 +120,11 @@ pub(super) fn sample() -> Snapshot {
         root(RootKind::Interpreter, 6, 0, "sysdict"),
         root(RootKind::Thread, 3, u64::MAX, "context"),
     ];
+    snapshot.states = vec![
+        (ObjId(2), ObjectState::Suspended),
+        (ObjId(3), ObjectState::Bounded(0)),
+        (ObjId(6), ObjectState::Bounded(u64::MAX)),
+        (ObjId(8), ObjectState::Closed),
+    ];
     snapshot
 }

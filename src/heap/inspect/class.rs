@@ -1,0 +1,58 @@
+//! Classes: those that a module holds, and earlier versions of these.
+
+use std::collections::HashMap;
+
+use leakhunt_wire::TypeFlags;
+
+use super::Found;
+use super::view::View;
+use crate::attributes::{entries, entry, field};
+use crate::object_set::ObjectSet;
+use crate::snapshot::ObjId;
+
+/// Objects of a class's name and of its module's. A class that is made anew has the same, as Python
+/// keeps one object of each name in code.
+type Names = (ObjId, ObjId);
+
+pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
+    let snapshot = view.snapshot;
+    let mut held = ObjectSet::none(snapshot.n_objects());
+    let mut waiting: Vec<ObjId> = view.modules();
+    let mut of_names: HashMap<Names, ObjId> = HashMap::new();
+    // From modules to their classes, from these to the classes within.
+    while let Some(owner) = waiting.pop() {
+        let dict = field(snapshot, owner, "__dict__");
+        for (_, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
+            if is_class(view, value) && held.add(value) {
+                found.not_leaking(value, "class that a module holds");
+                waiting.push(value);
+                if let Some(names) = names(view, value) {
+                    of_names.insert(names, value);
+                }
+            }
+        }
+    }
+    for class in view.objects_of(|of_type| of_type.flags & TypeFlags::TYPE != 0) {
+        if held.contains(class) || view.is_in_hand(class) {
+            continue;
+        }
+        if names(view, class).is_some_and(|names| of_names.contains_key(&names)) {
+            found.leaking(
+                class,
+                "class that its module replaced by another of the same name",
+            );
+        }
+    }
+}
+
+fn is_class(view: &View<'_>, object: ObjId) -> bool {
+    view.snapshot.type_of(object).flags & TypeFlags::TYPE != 0
+}
+
+/// `None` for classes that were not made by Python code.
+fn names(view: &View<'_>, class: ObjId) -> Option<Names> {
+    let snapshot = view.snapshot;
+    let qualname = field(snapshot, class, "__qualname__")?;
+    let module = entry(snapshot, field(snapshot, class, "__dict__")?, "__module__")?;
+    Some((qualname, module))
+}
