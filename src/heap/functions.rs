@@ -79,6 +79,23 @@ impl Functions {
         }
     }
 
+    /// The name of a class: of its objects' type, or as the code of its methods says (Python 3.11 on).
+    pub(crate) fn name_of_class(&self, snapshot: &Snapshot, class: ObjId) -> Option<FunctionName> {
+        let address = snapshot.objects.address[class.0 as usize];
+        if let Some(of_type) = snapshot.types.iter().find(|one| one.address == address) {
+            return Some(FunctionName {
+                module: of_type.module.clone(),
+                name: of_type.qualname.clone(),
+            });
+        }
+        entries(snapshot, field(snapshot, class, "__dict__")?).find_map(|(key, value)| {
+            let FunctionName { module, name } = self.name_of(snapshot, value)?;
+            let suffix = format!(".{}", snapshot.key_text(key)?);
+            let name = name.strip_suffix(&suffix)?.to_owned();
+            Some(FunctionName { module, name })
+        })
+    }
+
     /// The name of the variable that a cell of a function's closure is of.
     pub(crate) fn free_variable<'s>(
         &self,

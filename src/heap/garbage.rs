@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, HashMap};
 use crate::functions::Functions;
 use crate::paths::package;
 use crate::reach::Reached;
-use crate::snapshot::{ObjId, Snapshot, TypeId};
+use crate::snapshot::{ObjId, Objects, Snapshot, TypeId};
 use crate::steady::{Steady, steady};
 use components::Components;
 use cycle::Maker;
@@ -29,6 +29,13 @@ pub struct GarbageLook {
     pub size_bytes: u64,
     /// Cycles: largest sets of them in which each leads to each.
     pub n_cycles: u64,
+    /// Those that `gc.freeze()` hid from the collector.
+    pub n_frozen: u64,
+    /// Those in the old generation.
+    pub n_old: u64,
+    /// Those in the other two. What the collector does not track is in none; free-threaded builds have
+    /// no generations.
+    pub n_young: u64,
     /// By type, the most objects first.
     pub types: Vec<GarbageType>,
     /// Cycles of a kind, those that keep the most objects first.
@@ -152,6 +159,7 @@ impl GarbageLook {
             group.size_bytes += bytes_of(snapshot, members);
         }
         hang(snapshot, &components, &group_of, &members_of, &mut gathered);
+        count_generations(snapshot, &components.objects, &mut look);
         look.types = types_of(snapshot, &components.objects);
         look.n_objects = components.objects.len() as u64;
         look.size_bytes = bytes_of(snapshot, &components.objects);
@@ -212,6 +220,18 @@ fn hang<'m>(
                     *place = place.or(own);
                 }
             }
+        }
+    }
+}
+
+fn count_generations(snapshot: &Snapshot, objects: &[ObjId], look: &mut GarbageLook) {
+    let [old, middle, _] = snapshot.capture.generation_starts;
+    for object in objects {
+        match snapshot.objects.birth_place[object.0 as usize] {
+            Objects::UNTRACKED => {}
+            place if place < old => look.n_frozen += 1,
+            place if place < middle => look.n_old += 1,
+            _ => look.n_young += 1,
         }
     }
 }

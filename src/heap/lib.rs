@@ -30,6 +30,7 @@ mod assemble;
 mod attributes;
 mod builder;
 pub mod classify;
+mod collector;
 mod dominators;
 mod fnv;
 mod format;
@@ -62,6 +63,7 @@ mod type_pattern;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
+pub use collector::{CollectorState, why_not_collected};
 pub use dominators::Dominators;
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
 pub use functions::FunctionName;

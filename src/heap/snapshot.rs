@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::collector::CollectorState;
+
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjId(pub u32);
@@ -69,6 +71,8 @@ pub struct Capture {
     pub skipped_type: String,
     /// Full collections since the start of the interpreter.
     pub n_full_collections: u64,
+    /// How the collector was set.
+    pub collector: CollectorState,
     /// Where in the order of birth the old, the middle and the young generation start; the frozen
     /// objects come before.
     pub generation_starts: [u32; 3],

@@ -23,7 +23,7 @@ pub(super) struct Maker {
 }
 
 /// Whose code a component comes from: a function whose function object, frame, generator or coroutine
-/// is in it; else the class of an instance; of both first one that is not Python's own. With it the
+/// is in it; else the class of an instance; else a class in it; each first one that is not Python's own. With it the
 /// member to read the cycle from.
 pub(super) fn maker(
     snapshot: &Snapshot,
@@ -48,14 +48,19 @@ pub(super) fn maker(
 
 fn candidate(snapshot: &Snapshot, functions: &Functions, member: ObjId) -> Option<(u32, Maker)> {
     let of_type = snapshot.type_of(member);
-    let is_python = of_type.flags & TypeFlags::PYTHON != 0;
     let (base, module, name) = match functions.name_of(snapshot, member) {
         Some(FunctionName { module, name }) => (0, module, name),
-        None if is_python => (1, of_type.module.clone(), of_type.qualname.clone()),
+        None if of_type.flags & TypeFlags::TYPE != 0 => {
+            let FunctionName { module, name } = functions.name_of_class(snapshot, member)?;
+            (2, module, name)
+        }
+        None if of_type.flags & TypeFlags::PYTHON != 0 => {
+            (1, of_type.module.clone(), of_type.qualname.clone())
+        }
         None => return None,
     };
     let is_own = is_stdlib(&module);
-    Some((base + 2 * u32::from(is_own), Maker { module, name }))
+    Some((base + 3 * u32::from(is_own), Maker { module, name }))
 }
 
 /// A shortest way from a member back to itself within its component: each object with the label of
@@ -174,8 +179,12 @@ fn key(snapshot: &Snapshot, dict: ObjId, label: Label) -> Option<&str> {
 
 fn name_of(snapshot: &Snapshot, functions: &Functions, object: ObjId) -> String {
     let kind = snapshot.type_of(object).key();
-    match functions.name_of(snapshot, object) {
-        Some(function) => format!("{kind} {}()", function.name),
-        None => kind,
+    if let Some(function) = functions.name_of(snapshot, object) {
+        return format!("{kind} {}()", function.name);
+    }
+    let is_class = snapshot.type_of(object).flags & TypeFlags::TYPE != 0;
+    match is_class.then(|| functions.name_of_class(snapshot, object)) {
+        Some(Some(class)) => format!("{kind} {}", class.name),
+        _ => kind,
     }
 }
