@@ -2,6 +2,7 @@
 
 mod files;
 mod graph;
+mod suspects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
+pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -36,6 +38,7 @@ Examples:
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
+  leakhunt suspects heap.leakhunt        what holds most of a heap
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -93,6 +96,8 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     Show(ShowArgs),
     Diff(DiffArgs),
+    Retained(RetainedArgs),
+    Suspects(SuspectsArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

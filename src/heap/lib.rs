@@ -50,6 +50,7 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
+mod suspects;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
@@ -75,3 +76,4 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
+pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};

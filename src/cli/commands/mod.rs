@@ -6,9 +6,11 @@ mod dump;
 mod growth;
 mod memory;
 mod ps;
+mod retained;
 mod show;
 mod snapshot;
 mod sources;
+mod suspects;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -27,6 +29,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
+        Command::Retained(args) => retained::run(args, &cli.common, output),
+        Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }
