@@ -4,6 +4,7 @@ mod files;
 mod graph;
 mod held;
 mod hunt;
+mod suspects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,6 +20,7 @@ pub(crate) use graph::{
 };
 pub(crate) use held::{PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
+pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -43,6 +45,7 @@ Examples:
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
   leakhunt paths heap.leakhunt --type T  how the objects of a type are held
+  leakhunt suspects heap.leakhunt        what holds most of a heap
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -102,6 +105,8 @@ pub(crate) enum Command {
     Show(ShowArgs),
     Diff(DiffArgs),
     Paths(PathsArgs),
+    Retained(RetainedArgs),
+    Suspects(SuspectsArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

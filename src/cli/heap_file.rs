@@ -81,6 +81,11 @@ pub(crate) fn read_heap_file(path: &Path, output: &Output) -> anyhow::Result<Hea
 /// # Errors
 /// As [`read_heap_file`], and when it is no snapshot.
 pub(crate) fn read_references(
+/// Reads a snapshot for a command that goes over references.
+///
+/// # Errors
+/// As [`read_heap_file`]; and when the file is none with references.
+pub(crate) fn read_graph(
     path: &Path,
     command: &str,
     output: &Output,
@@ -99,6 +104,14 @@ pub(crate) fn read_references(
                      and then: leakhunt {command} heap.leakhunt --type TYPE"
                 ))
                 .into())
+        file => {
+            let message = format!(
+                "{} is {}, which does not tell what refers to what; {command} needs a snapshot",
+                shown_name(path),
+                file.sort()
+            );
+            let help = "take one: leakhunt snapshot --pid PID -o heap.leakhunt";
+            Err(Failure::new(Exit::Usage, message).with_help(help).into())
         }
     }
 }

@@ -60,6 +60,7 @@ mod snapshot;
 mod sources;
 mod steady;
 mod type_pattern;
+mod suspects;
 
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
@@ -93,3 +94,4 @@ pub use sources::{
 };
 pub use steady::{Steady, steady};
 pub use type_pattern::TypePattern;
+pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
