@@ -16,7 +16,7 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
-pub(crate) use held::{PathsArgs, SubjectArgs};
+pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -39,6 +39,8 @@ Examples:
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
   leakhunt paths heap.leakhunt --type T  how the objects of a type are held
+  leakhunt graph heap.leakhunt --type T -o t.svg
+                                         the same as a picture
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -97,6 +99,7 @@ pub(crate) enum Command {
     Show(ShowArgs),
     Diff(DiffArgs),
     Paths(PathsArgs),
+    Graph(GraphArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

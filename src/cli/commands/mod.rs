@@ -3,6 +3,7 @@
 mod completions;
 mod diff;
 mod dump;
+mod graph;
 mod growth;
 mod memory;
 mod paths;
@@ -29,6 +30,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
         Command::Paths(args) => paths::run(args, &cli.common, output),
+        Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

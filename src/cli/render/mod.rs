@@ -6,6 +6,7 @@ pub(crate) mod growth;
 mod growth_table;
 pub(crate) mod numbers;
 pub(crate) mod paths;
+pub(crate) mod picture;
 pub(crate) mod ps;
 pub(crate) mod rows;
 pub(crate) mod show;
