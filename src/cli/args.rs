@@ -21,6 +21,7 @@ pub(crate) use graph::{
 pub(crate) use held::{PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -46,6 +47,8 @@ Examples:
   leakhunt diff before.hpy after.hpy     what grew from one file to another
   leakhunt paths heap.leakhunt --type T  how the objects of a type are held
   leakhunt suspects heap.leakhunt        what holds most of a heap
+  leakhunt graph heap.leakhunt --type T -o t.svg
+                                         the same as a picture
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -107,6 +110,7 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Graph(GraphArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

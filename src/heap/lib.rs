@@ -47,6 +47,7 @@ mod look;
 mod merged_paths;
 mod new_objects;
 mod object_set;
+mod object_graph;
 mod paths;
 mod peaks;
 pub mod python_repr;
@@ -78,6 +79,9 @@ pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
+pub use object_graph::{
+    Direction, EdgeText, GraphEdge, GraphNode, GraphScope, ObjectGraph, object_graph,
+};
 pub use paths::{Holder, Path, PathRoot, PathStep, Paths, is_stdlib};
 pub use peaks::{PeakGrowth, Peaks};
 pub use reach::Reached;

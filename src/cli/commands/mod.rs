@@ -3,6 +3,7 @@
 mod completions;
 mod diff;
 mod dump;
+mod graph;
 mod growth;
 mod hunt;
 mod memory;
@@ -35,6 +36,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -7,6 +7,7 @@ mod growth_table;
 pub(crate) mod hunt;
 pub(crate) mod numbers;
 pub(crate) mod paths;
+pub(crate) mod picture;
 pub(crate) mod ps;
 pub(crate) mod retained;
 pub(crate) mod rows;
