@@ -2,6 +2,7 @@
 
 mod files;
 mod graph;
+mod hunt;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
+pub(crate) use hunt::HuntArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -87,6 +89,7 @@ pub(crate) enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     Growth(GrowthArgs),
+    Hunt(HuntArgs),
     Sources(SourcesArgs),
     Dump(DumpArgs),
     Snapshot(SnapshotArgs),

@@ -26,6 +26,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod assemble;
 mod builder;
 pub mod classify;
@@ -48,6 +49,7 @@ mod referrers;
 mod snapshot;
 mod sources;
 
+pub use account::{BigBuffer, MappedFile, MemoryAccount, MemoryVerdict, Part, PartBytes};
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
 pub use format::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart, read_snapshot, write_snapshot};
