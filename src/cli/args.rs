@@ -5,6 +5,7 @@ mod graph;
 mod held;
 mod hunt;
 mod suspects;
+mod hunt;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub(crate) use held::{PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
+pub(crate) use hunt::HuntArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -101,6 +103,7 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     Hunt(HuntArgs),
     Growth(GrowthArgs),
+    Hunt(HuntArgs),
     Sources(SourcesArgs),
     Dump(DumpArgs),
     Snapshot(SnapshotArgs),

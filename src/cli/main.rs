@@ -1,10 +1,12 @@
 //! The command line of leakhunt: talks to people, does the thinking, leaves the reading to the agent.
 #![forbid(unsafe_code)]
 
+mod account;
 mod agent_image;
 mod args;
 mod budget;
 mod capture;
+mod cgroup;
 mod commands;
 mod describe;
 mod difference;
@@ -15,6 +17,7 @@ mod heap_file;
 mod hpy_file;
 mod interrupt;
 mod near_names;
+mod memory_limit;
 mod output;
 mod procfs;
 mod quantity;

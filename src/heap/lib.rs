@@ -26,6 +26,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod assemble;
 mod attributes;
 mod builder;
@@ -63,6 +64,7 @@ mod steady;
 mod type_pattern;
 mod suspects;
 
+pub use account::{BigBuffer, MappedFile, MemoryAccount, MemoryVerdict, Part, PartBytes};
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
 pub use collector::{CollectorState, why_not_collected};

@@ -22,6 +22,13 @@ use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 use crate::trace::trace;
 use makers::Makers;
+mod account;
+
+use crate::args::{Common, HuntArgs};
+use crate::failure::Exit;
+use crate::interrupt::Interrupts;
+use crate::output::Output;
+use crate::target::Target;
 
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
@@ -202,4 +209,7 @@ impl Looks for Hunt<'_> {
     fn schedule(&self) -> Option<Schedule> {
         self.schedule
     }
+}
+    let result = account::run_account(args, common, &target, &interrupts, output);
+    target.conclude(result, &interrupts, output)
 }

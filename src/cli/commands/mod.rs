@@ -30,6 +30,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Dump(args) => dump::run(args, &cli.common, output),
         Command::Snapshot(args) => snapshot::run(args, &cli.common, output),
         Command::Memory(args) => memory::run(args, &cli.common, output),
+        Command::Hunt(args) => hunt::run(args, &cli.common, output),
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
