@@ -5,7 +5,6 @@ mod graph;
 mod held;
 mod hunt;
 mod suspects;
-mod hunt;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -19,11 +18,9 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
-pub(crate) use held::{PathsArgs, SubjectArgs};
+pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
-pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
-pub(crate) use hunt::HuntArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -101,7 +98,6 @@ pub(crate) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Hunt(HuntArgs),
     Growth(GrowthArgs),
     Hunt(HuntArgs),
     Sources(SourcesArgs),

@@ -76,41 +76,25 @@ pub(crate) fn read_heap_file(path: &Path, output: &Output) -> anyhow::Result<Hea
     read_stream(Box::new(BufReader::new(file)), &name, output)
 }
 
-/// Reads a file for a command that needs references.
-///
-/// # Errors
-/// As [`read_heap_file`], and when it is no snapshot.
-pub(crate) fn read_references(
 /// Reads a snapshot for a command that goes over references.
 ///
 /// # Errors
 /// As [`read_heap_file`]; and when the file is none with references.
-pub(crate) fn read_graph(
+pub(crate) fn read_references(
     path: &Path,
     command: &str,
     output: &Output,
 ) -> anyhow::Result<Box<Snapshot>> {
     match read_heap_file(path, output)? {
         HeapFile::Snapshot(snapshot) => Ok(snapshot),
-        other => {
+        file => {
             let message = format!(
                 "{} is {}, which holds counts but no references; `leakhunt {command}` needs a snapshot",
                 shown_name(path),
-                other.sort()
-            );
-            Err(Failure::new(Exit::Usage, message)
-                .with_help(format!(
-                    "take one while the process runs: leakhunt snapshot --pid PID -o heap.leakhunt\n\
-                     and then: leakhunt {command} heap.leakhunt --type TYPE"
-                ))
-                .into())
-        file => {
-            let message = format!(
-                "{} is {}, which does not tell what refers to what; {command} needs a snapshot",
-                shown_name(path),
                 file.sort()
             );
-            let help = "take one: leakhunt snapshot --pid PID -o heap.leakhunt";
+            let help =
+                "take one while the process runs: leakhunt snapshot --pid PID -o heap.leakhunt";
             Err(Failure::new(Exit::Usage, message).with_help(help).into())
         }
     }

@@ -47,8 +47,8 @@ mod kinds;
 mod look;
 mod merged_paths;
 mod new_objects;
-mod object_set;
 mod object_graph;
+mod object_set;
 mod paths;
 mod peaks;
 pub mod python_repr;
@@ -61,8 +61,8 @@ mod retained;
 mod snapshot;
 mod sources;
 mod steady;
-mod type_pattern;
 mod suspects;
+mod type_pattern;
 
 pub use account::{BigBuffer, MappedFile, MemoryAccount, MemoryVerdict, Part, PartBytes};
 pub use assemble::{AssembleError, Assembler};
@@ -99,5 +99,5 @@ pub use sources::{
     sources,
 };
 pub use steady::{Steady, steady};
-pub use type_pattern::TypePattern;
 pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
+pub use type_pattern::TypePattern;

@@ -29,6 +29,10 @@ pub(crate) struct HuntArgs {
     /// look to the end, which makes it slower, unless it is on.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Take the resident memory apart instead, by one look: objects, buffers and whose they are, free
+    /// blocks, native memory, files, stacks.
+    #[arg(long, conflicts_with_all = ["span", "scans", "trace", "fail", "accept", "format"])]
+    pub(crate) account: bool,
     /// Exit with code 1 when something leaks that is not accepted.
     #[arg(long)]
     pub(crate) fail: bool,
@@ -47,21 +51,6 @@ pub(crate) struct HuntArgs {
     /// Run the target's collector before each look.
     #[arg(long)]
     pub(crate) collect: bool,
-use clap::Args;
-
-use super::{EXIT_CODES, TargetArgs};
-
-/// What the target's memory is made of.
-///
-/// Tells what of the resident memory are live Python objects, their big buffers and whose these are,
-/// free blocks that allocators keep, what native code has, files and stacks. The objects are read in a
-/// copy-on-write child, all else from outside.
-#[derive(Args, Debug)]
-#[command(after_help = HUNT_EXAMPLES, after_long_help = format!("{HUNT_EXAMPLES}\n\n{EXIT_CODES}"))]
-pub(crate) struct HuntArgs {
-    /// Take the resident memory apart.
-    #[arg(long, required = true)]
-    pub(crate) account: bool,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
 }
@@ -73,6 +62,7 @@ Examples:
   leakhunt hunt --for 30s -- python app.py
   leakhunt hunt --pid 4121 --fail --accept known-leaks.txt
   leakhunt hunt --pid 4121 --format markdown > report.md
+  leakhunt hunt --pid 4121 --account
   leakhunt hunt --json | jq -r '.findings[] | [.place, .objects_per_s] | @tsv'";
 
 /// How the verdict is shown.
@@ -85,5 +75,3 @@ pub(crate) enum HuntFormat {
     /// One document of JSON.
     Json,
 }
-  leakhunt hunt --account --pid 4121
-  leakhunt hunt --account --json | jq '.memory.free_pool_bytes'";

@@ -1,5 +1,6 @@
 //! `leakhunt hunt`.
 
+mod account;
 mod makers;
 mod plan;
 
@@ -22,17 +23,14 @@ use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 use crate::trace::trace;
 use makers::Makers;
-mod account;
-
-use crate::args::{Common, HuntArgs};
-use crate::failure::Exit;
-use crate::interrupt::Interrupts;
-use crate::output::Output;
-use crate::target::Target;
 
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
+    if args.account {
+        let result = account::run_account(args, common, &target, &interrupts, output);
+        return target.conclude(result, &interrupts, output);
+    }
     let hunt = || -> anyhow::Result<Exit> {
         let mut door = Door::new(&target, &args.target, &interrupts, output)?;
         let format = match common.json {
@@ -209,7 +207,4 @@ impl Looks for Hunt<'_> {
     fn schedule(&self) -> Option<Schedule> {
         self.schedule
     }
-}
-    let result = account::run_account(args, common, &target, &interrupts, output);
-    target.conclude(result, &interrupts, output)
 }

@@ -25,7 +25,6 @@ use crate::output::Output;
 /// With a context that names the flag or the path.
 pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
     match &cli.command {
-        Command::Hunt(args) => hunt::run(args, &cli.common, output),
         Command::Growth(args) => growth::run(args, &cli.common, output),
         Command::Dump(args) => dump::run(args, &cli.common, output),
         Command::Snapshot(args) => snapshot::run(args, &cli.common, output),

@@ -4,12 +4,12 @@ use leakhunt_heap::{Dominators, Paths, RetainedBy, retained};
 
 use crate::args::{Common, RetainedArgs, RetainedKindArg};
 use crate::failure::Exit;
-use crate::heap_file::{read_graph, shown_name};
+use crate::heap_file::{read_references, shown_name};
 use crate::output::Output;
 use crate::render::retained::RetainedView;
 
 pub(super) fn run(args: &RetainedArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
-    let snapshot = read_graph(&args.file, "retained", output)?;
+    let snapshot = read_references(&args.file, "retained", output)?;
     let tree = Dominators::of(&snapshot);
     let by = match args.by {
         RetainedKindArg::Type => RetainedBy::Type,

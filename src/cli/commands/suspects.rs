@@ -6,7 +6,7 @@ use leakhunt_heap::{Analysed, Dominators, Paths, Snapshot, suspects, suspects_of
 
 use crate::args::{Common, SuspectsArgs};
 use crate::failure::Exit;
-use crate::heap_file::{read_graph, shown_name};
+use crate::heap_file::{read_references, shown_name};
 use crate::output::Output;
 use crate::render::suspects::SuspectsView;
 
@@ -43,7 +43,7 @@ struct Heap {
 
 impl Heap {
     fn read(file: &Path, output: &Output) -> anyhow::Result<Self> {
-        let snapshot = read_graph(file, "suspects", output)?;
+        let snapshot = read_references(file, "suspects", output)?;
         Ok(Self {
             tree: Dominators::of(&snapshot),
             paths: Paths::find(&snapshot),

@@ -21,8 +21,6 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     let mut of_names: HashMap<Names, ObjId> = HashMap::new();
     // From modules to their classes, from these to the classes within.
     while let Some(owner) = waiting.pop() {
-        let dict = field(snapshot, owner, "__dict__");
-        for (_, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
         for value in values(view, owner) {
             if is_class(view, value) && held.add(value) {
                 found.not_leaking(value, "class that a module holds");
@@ -55,7 +53,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
 /// What is in the `__dict__` of a module or a class.
 fn values(view: &View<'_>, owner: ObjId) -> impl Iterator<Item = ObjId> {
     let snapshot = view.snapshot;
-    let dict = attribute(snapshot, owner, "__dict__");
+    let dict = field(snapshot, owner, "__dict__");
     let entries = dict.into_iter().flat_map(|dict| entries(snapshot, dict));
     entries.map(|(_, value)| value)
 }
