@@ -13,11 +13,10 @@ use crate::args::{Common, SourcesArgs, SourcesFormat, SourcesRank};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::describe::{self, Described, describe};
-use crate::door::{Door, ended_too_early};
-use crate::failure::{Exit, Failure};
+use crate::door::{Door, ended_after, ended_too_early};
+use crate::failure::Exit;
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
-use crate::render::numbers::counted;
 use crate::render::snapshot::shortcomings;
 use crate::render::sources::{
     Looks as ObjectLooks, SourceHolder, SourceObject, SourcesLook, SourcesView,
@@ -104,11 +103,7 @@ impl<'a> Watch<'a> {
                 Ok(Exit::Done)
             }
             Err(Missed::TargetExited) if self.n_looks == 0 => Err(ended_too_early(self.pid).into()),
-            Err(Missed::TargetExited) => {
-                let looks = counted(self.n_looks, "look");
-                let message = format!("process {} exited after {looks}", self.pid);
-                Err(Failure::new(Exit::TargetGone, message).into())
-            }
+            Err(Missed::TargetExited) => Err(ended_after(self.pid, self.n_looks).into()),
             Err(Missed::ForNow(error) | Missed::ForGood(error)) => Err(error),
         }
     }

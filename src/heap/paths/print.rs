@@ -5,6 +5,7 @@ use leakhunt_wire::TypeFlags;
 use super::classes::Shadow;
 use super::spoken::{Role, spoken};
 use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
+use crate::attributes::key_at;
 use crate::python_repr::python_repr;
 use crate::snapshot::{Label, LabelName, ObjId, Objects, Snapshot};
 
@@ -145,6 +146,14 @@ impl Owner {
 }
 
 impl Printer<'_> {
+    /// What the root of a path is called.
+    pub(super) fn root_text(&self, root: &PathRoot, object: ObjId) -> String {
+        match root {
+            PathRoot::Builtins => builtins().text,
+            root => self.start(root, object).text,
+        }
+    }
+
     fn start(&self, root: &PathRoot, object: ObjId) -> Place {
         let of_type = self.snapshot.type_of(object);
         match root {
@@ -377,7 +386,7 @@ impl Printer<'_> {
 
     /// The `ContextVar` whose value something is in a node of a `Context`. Keys come after values,
     /// as the nodes are gone over from their end.
-    fn context_variable(&self, node: ObjId, value: ObjId) -> Option<Path> {
+    pub(super) fn context_variable(&self, node: ObjId, value: ObjId) -> Option<Path> {
         const NODES: [&str; 2] = ["hamt_bitmap_node", "hamt_collision_node"];
         let snapshot = self.snapshot;
         let is_variable = |object| snapshot.type_of(object).name == "ContextVar";
@@ -393,10 +402,7 @@ impl Printer<'_> {
     /// The characters of a key by which its entry is found.
     pub(super) fn key(&self, dict: ObjId, index: u32) -> Option<&str> {
         let snapshot = self.snapshot;
-        let wanted = Label::new(LabelName::Key(index));
-        let (_, key) = snapshot
-            .references_of(dict)
-            .find(|&(label, _)| label == wanted)?;
+        let key = key_at(snapshot, dict, index)?;
         let is_plain = is_exact(snapshot, key, "str");
         // A character that cannot be told stands for any.
         let text = snapshot.key_text(key)?;
@@ -435,7 +441,7 @@ fn is_never_freed(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether an object is a `threading.local` or of a subclass.
-fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
+pub(super) fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
     let of_type = snapshot.type_of(object);
     let is_local =
         |of_type: &crate::snapshot::Type| of_type.module == "_thread" && of_type.name == "_local";
@@ -448,7 +454,7 @@ fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether a name can stand after a dot. Others than ASCII letters may be taken for similar ones.
-fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     name.bytes().next().is_some_and(is_letter)
         && name
