@@ -20,6 +20,8 @@ pub(super) enum Role {
     Defaults(Function),
     /// The `dict` of those that are given by name.
     KeywordDefaults(Function),
+    /// The frame of a suspended function, by what that is called.
+    Frame(String),
 }
 
 /// A function, and what it is called.
@@ -90,8 +92,19 @@ pub(super) fn spoken(
                 None => next,
             }
         }
+        (LabelName::Internal(_), _)
+            if is_suspended(from_type) && is_exact(snapshot, to, "frame") =>
+        {
+            match called(printer, from, to) {
+                Some(function) => next.with(Role::Frame(function)),
+                None => next,
+            }
+        }
+        (LabelName::Local(name), Role::Frame(function)) => {
+            next.called(format!("{function}: local {}", text(name)))
+        }
         (LabelName::Local(name), _) if is_suspended(from_type) || from_type.name == "frame" => {
-            match called(printer, from) {
+            match called(printer, from, from) {
                 Some(function) => next.called(format!("{function}: local {}", text(name))),
                 None => next,
             }
@@ -149,13 +162,16 @@ fn of_function(function: ObjId, before: &Place, attribute: &str, next: Place) ->
     next.with(role)
 }
 
-/// `coroutine work()`, of a suspended function or of a frame object.
-fn called(printer: &Printer<'_>, frame: ObjId) -> Option<String> {
+/// `coroutine work()`, of a suspended function with its frame, or of a frame object alone.
+fn called(printer: &Printer<'_>, suspended: ObjId, frame: ObjId) -> Option<String> {
     let snapshot = printer.snapshot;
     let function = printer.paths.functions.name_of(snapshot, frame)?;
-    let kind = match &*snapshot.type_of(frame).name {
+    let kind = match &*snapshot.type_of(suspended).name {
         "async_generator" => "async generator",
         kind => kind,
     };
     Some(format!("{kind} {}()", function.name))
 }
+
+#[cfg(test)]
+mod tests;
