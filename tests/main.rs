@@ -53,12 +53,12 @@ mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;
-/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
-#[cfg(test)]
-mod hunt_fixtures;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
+#[cfg(test)]
+mod hunt_fixtures;
 /// Objects that should be gone and their twins, and what objects are in the midst of.
 #[cfg(test)]
 mod inspect;
