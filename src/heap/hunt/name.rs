@@ -214,3 +214,6 @@ fn newest(snapshot: &Snapshot, members: &[ObjId]) -> Vec<ObjId> {
     newest.truncate(MOST_EXAMPLES);
     newest
 }
+
+#[cfg(test)]
+mod tests;
