@@ -42,9 +42,11 @@ pub mod hpy;
 pub mod hunt;
 mod identity;
 mod inspect;
+mod inventory;
 mod kinds;
 mod look;
 mod merged_paths;
+mod native;
 mod new_objects;
 mod object_set;
 mod paths;
@@ -58,7 +60,6 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
-mod steady;
 mod type_pattern;
 
 pub use assemble::{AssembleError, Assembler};
@@ -73,9 +74,13 @@ pub use identity::{Identity, identify};
 pub use inspect::{
     Fingerprint, Inspection, Inspections, Verdict, fingerprint, inspect, suspect_stretch,
 };
+pub use inventory::{Group, GroupGrowth, Inventory, KernelView, descriptor_growth, thread_growth};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};
+pub use native::{
+    Mapped, NativeGrowth, NativeLook, NativeOwner, NativeType, native_growth, native_owner,
+};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
 pub use paths::{Holder, Path, PathRoot, PathStep, Paths, is_stdlib};
 pub use peaks::{PeakGrowth, Peaks};
@@ -91,5 +96,4 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
-pub use steady::{Steady, steady};
 pub use type_pattern::TypePattern;
