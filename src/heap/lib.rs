@@ -43,9 +43,11 @@ pub mod hpy;
 pub mod hunt;
 mod identity;
 mod inspect;
+mod inventory;
 mod kinds;
 mod look;
 mod merged_paths;
+mod native;
 mod new_objects;
 mod object_graph;
 mod object_set;
@@ -77,9 +79,13 @@ pub use identity::{Identity, identify};
 pub use inspect::{
     Fingerprint, Inspection, Inspections, Verdict, fingerprint, inspect, suspect_stretch,
 };
+pub use inventory::{Group, GroupGrowth, Inventory, KernelView, descriptor_growth, thread_growth};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};
+pub use native::{
+    Mapped, NativeGrowth, NativeLook, NativeOwner, NativeType, native_growth, native_owner,
+};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
 pub use object_graph::{
     Direction, EdgeText, GraphEdge, GraphNode, GraphScope, ObjectGraph, object_graph,
