@@ -5,6 +5,7 @@ mod holder;
 mod label;
 mod print;
 mod search;
+mod spoken;
 mod stdlib;
 
 use leakhunt_wire::TypeFlags;
@@ -86,8 +87,17 @@ pub struct PathStep {
     pub label: Label,
     /// The path up to here. Empty where the step is but a part of the next, as `__dict__` is.
     pub expression: String,
+    /// What people call it: `shop.cache.RENDER_CACHE`, `cell 'calls' of shop.price()`.
+    pub name: String,
     /// See [`Path::is_evaluable`].
     pub is_evaluable: bool,
+}
+
+impl Path {
+    /// What people call the object.
+    fn name(&self) -> &str {
+        self.steps.last().map_or("", |step| &step.name)
+    }
 }
 
 impl Paths {
