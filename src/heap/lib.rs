@@ -62,7 +62,6 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
-mod steady;
 mod suspects;
 mod type_pattern;
 
@@ -104,6 +103,5 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
-pub use steady::{Steady, steady};
 pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
 pub use type_pattern::TypePattern;
