@@ -5,6 +5,11 @@
 
 use std::collections::HashMap;
 
+use leakhunt_wire::MAX_KEY_CHARS;
+
+/// Stands for the rest of a key of more than [`MAX_KEY_CHARS`].
+pub(crate) const CUT: char = '…';
+
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjId(pub u32);
@@ -236,8 +241,15 @@ impl Snapshot {
             .zip(self.references.target[first..end].iter().copied())
     }
 
-    /// The characters of a `str` that is a key, where they were sent.
+    /// The characters of a `str` that is a key, where all were sent: what its entry is found by.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
+        self.key_start(object)
+            .filter(|text| !text.ends_with(CUT) || text.chars().count() <= MAX_KEY_CHARS)
+    }
+
+    /// The characters of a `str` that is a key, where they were sent: of a long one the first 64,
+    /// and `…`.
+    pub fn key_start(&self, object: ObjId) -> Option<&str> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)

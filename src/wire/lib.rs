@@ -30,8 +30,8 @@ pub use capi::{Capi, N_CAPI};
 pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
 pub use graph::{
     Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef, LabelKind,
-    MAX_BLOCK, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind, Shape, TypeDef,
-    TypeFlags,
+    MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind,
+    Shape, TypeDef, TypeFlags,
 };
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,

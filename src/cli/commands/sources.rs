@@ -32,6 +32,7 @@ use describe::{Described, describe};
 const TRACED_FRAMES: u32 = 5;
 
 pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
+    check(args)?;
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
     let format = if common.json {
@@ -45,6 +46,16 @@ pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyho
     };
     let result = watch();
     target.conclude(result, &interrupts, output)
+}
+
+/// Refuses what has no meaning together.
+fn check(args: &SourcesArgs) -> Result<(), Failure> {
+    if args.rank == SourcesRank::Gc && args.limit.is_some() {
+        let message = "--limit is a number of types, and --rank gc shows objects of any";
+        return Err(Failure::new(Exit::Usage, message)
+            .with_help("--max N is how many objects it shows; --match chooses types"));
+    }
+    Ok(())
 }
 
 /// A run of looks at one target.

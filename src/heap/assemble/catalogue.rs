@@ -1,11 +1,15 @@
 //! What a stream tells beside the objects: types, labels, texts, roots, the order of birth.
 
-use leakhunt_wire::{GraphEnd, GraphReader, LabelKind, OrderHead, Record, RootKind as SentRoot};
+use leakhunt_wire::{
+    GraphEnd, GraphReader, LabelKind, MAX_KEY_CHARS, OrderHead, Record, RootKind as SentRoot,
+};
 
 use super::AssembleError;
 use super::addresses::Addresses;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
-use crate::snapshot::{LabelName, ObjId, Objects, Root, RootKind, StrId, Strings, Type, TypeId};
+use crate::snapshot::{
+    CUT, LabelName, ObjId, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
+};
 
 /// The most labels and roots of a stream.
 const MAX_LABELS: usize = 10_000_000;
@@ -69,8 +73,10 @@ impl Catalogue {
                     LabelKind::Internal => LabelName::Internal(text),
                 });
             }
-            // A key that was cut short is no name to find something by.
-            Record::Key(key) if key.is_cut => {}
+            Record::Key(key) if key.is_cut => {
+                let start = key.text.chars().take(MAX_KEY_CHARS);
+                self.add_key(key.address, &start.chain([CUT]).collect::<String>());
+            }
             Record::Key(key) => self.add_key(key.address, key.text),
             Record::Root(root) => {
                 if self.roots.len() >= MAX_LABELS {
