@@ -13,6 +13,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod leftovers;
 mod output;
 mod procfs;
 mod quantity;
