@@ -14,6 +14,7 @@ pub(crate) fn memory_of(pid: u32) -> Memory {
     Memory {
         rss_bytes,
         anonymous_bytes: kib_line(&status, "RssAnon:").unwrap_or(rss_bytes),
+        swapped_bytes: kib_line(&status, "VmSwap:").unwrap_or(0),
         available_bytes: kib_line(&machine, "MemAvailable:"),
         cgroup_headroom_bytes: cgroup_headroom(pid),
     }

@@ -455,3 +455,39 @@ fn no_changed_byte_makes_it_panic() {
     }
     assert!(n_whole > 100 && n_refused > 1000, "{n_whole} {n_refused}");
 }
+
+#[test]
+fn an_endless_graph_ends_where_the_memory_of_the_process_does() {
+    let mut buffer = vec![0; leakhunt_wire::MAX_BLOCK];
+    let mut address = 0;
+    let mut block = |n_edges: u64| {
+        let mut writer = GraphWriter::new(&mut buffer);
+        for _ in 0..100 {
+            address += 16;
+            let node = Node {
+                address,
+                ..node(0, 0, Shape::Labelled, 0)
+            };
+            writer.node(&node).unwrap();
+            for _ in 0..n_edges {
+                let edge = Edge {
+                    name: EdgeName::None,
+                    target: 16,
+                };
+                writer.edge(&edge).unwrap();
+            }
+            writer.end_node();
+        }
+        writer.bytes().to_vec()
+    };
+    for n_edges in [0, 20] {
+        let mut assembler = Assembler::of_memory(16_000);
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
+        assert!(assembler.n_objects() <= 1000 && assembler.n_bytes() <= 64_000);
+        assembler.clear();
+        assert!(assembler.push(0, &block(0)).is_ok(), "an attempt anew");
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
+    }
+}
