@@ -18,6 +18,7 @@ mod hpy_file;
 mod interrupt;
 mod memory_limit;
 mod near_names;
+mod leftovers;
 mod output;
 mod procfs;
 mod quantity;

@@ -39,6 +39,10 @@ pub(crate) fn rss_of(pid: u32) -> Option<Rss> {
         rss_bytes,
         anonymous_bytes: kib_line(&status, "RssAnon:").unwrap_or(rss_bytes),
     })
+        swapped_bytes: kib_line(&status, "VmSwap:").unwrap_or(0),
+        available_bytes: kib_line(&machine, "MemAvailable:"),
+        cgroup_headroom_bytes: cgroup_headroom(pid),
+    }
 }
 
 /// When the process was started, in ticks since boot; tells apart two processes of one id.

@@ -32,6 +32,9 @@ pub use graph::{
     CollectorDef, Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef,
     LabelKind, MAX_BLOCK, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind,
     Shape, StateDef, StateKind, TypeDef, TypeFlags,
+    Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef, LabelKind,
+    MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind,
+    Shape, TypeDef, TypeFlags,
 };
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
