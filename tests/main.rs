@@ -47,6 +47,9 @@ mod growth;
 /// Targets in namespaces, in a chroot, and embedded in a C program.
 #[cfg(test)]
 mod habitats;
+/// `hunt` on leaks that published packages had, and on the versions without them.
+#[cfg(test)]
+mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;

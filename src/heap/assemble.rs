@@ -161,6 +161,7 @@ impl Assembler {
                 walk_us: end.capture_us,
                 is_during_collection: end.is_during_collection,
                 n_full_collections: end.n_full_collections,
+                collector: catalogue.collector.clone(),
                 n_dangling: columns.n_dangling + n_unknown,
                 n_violations,
                 generation_starts,

@@ -2,9 +2,8 @@
 
 use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 
-/// What an object refers to as an attribute by itself: a slot, a field of a C type, or a value that it
-/// keeps without a `__dict__`.
-pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+/// What an object refers to as an attribute by itself: a field or a slot.
+pub(crate) fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
     let name = snapshot.strings.find(name)?;
     snapshot
         .references_of(object)
@@ -12,16 +11,10 @@ pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Optio
         .map(|(_, value)| value)
 }
 
-/// What an object has as an attribute by itself or in its `__dict__`, however Python keeps it.
-pub(crate) fn instance_attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-    attribute(snapshot, object, name)
-        .or_else(|| in_dict(snapshot, attribute(snapshot, object, "__dict__")?, name))
-}
-
 /// What a `dict` has under a key whose characters are known.
-pub(crate) fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
+pub(crate) fn entry(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
     entries(snapshot, dict)
-        .find(|&(entry_key, _)| snapshot.key_text(entry_key) == Some(key))
+        .find(|&(name, _)| snapshot.key_text(name) == Some(key))
         .map(|(_, value)| value)
 }
 
@@ -30,20 +23,34 @@ pub(crate) fn entries(
     snapshot: &Snapshot,
     dict: ObjId,
 ) -> impl Iterator<Item = (ObjId, ObjId)> + '_ {
-    let mut last_key = None;
+    let mut key = None;
     snapshot
         .references_of(dict)
         .filter_map(move |(label, target)| match label.name() {
             LabelName::Key(_) => {
-                last_key = Some(target);
+                key = Some(target);
                 None
             }
-            LabelName::Value(_) => Some((last_key.take()?, target)),
+            LabelName::Value(_) => Some((key.take()?, target)),
             _ => {
-                last_key = None;
+                key = None;
                 None
             }
         })
+}
+
+/// An attribute of an object: a field of its own, or an entry of its `__dict__`.
+pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    field(snapshot, object, name)
+        .or_else(|| entry(snapshot, field(snapshot, object, "__dict__")?, name))
+}
+
+/// The items of a sequence, in order.
+pub(crate) fn items(snapshot: &Snapshot, sequence: ObjId) -> impl Iterator<Item = ObjId> + '_ {
+    snapshot
+        .references_of(sequence)
+        .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
+        .map(|(_, item)| item)
 }
 
 /// The key of a `dict`'s entry at a place in the order of iteration.

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::collector::CollectorState;
+
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjId(pub u32);
@@ -69,6 +71,8 @@ pub struct Capture {
     pub skipped_type: String,
     /// Full collections since the start of the interpreter.
     pub n_full_collections: u64,
+    /// How the collector was set.
+    pub collector: CollectorState,
     /// Where in the order of birth the old, the middle and the young generation start; the frozen
     /// objects come before.
     pub generation_starts: [u32; 3],
@@ -275,11 +279,23 @@ impl Snapshot {
 
     /// The characters of a `str` that is a key, where they were sent.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
+        Some(self.strings.get(self.key_text_id(object)?))
+    }
+
+    /// The id of [`Snapshot::key_text`].
+    pub fn key_text_id(&self, object: ObjId) -> Option<StrId> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)
             .ok()?;
-        Some(self.strings.get(self.key_texts[index].1))
+        Some(self.key_texts[index].1)
+    }
+}
+
+impl Root {
+    /// Whether it is the table of interned strings. All strings can be there, which tells nothing.
+    pub(crate) fn is_interned(&self) -> bool {
+        self.kind == RootKind::Interpreter && self.text.contains("interned")
     }
 }
 

@@ -278,6 +278,31 @@ pub enum EdgeName {
 }
 
 record! {
+    /// How the collector is set. At most one, before the last record.
+    pub struct CollectorDef {
+        /// Whether it runs by itself: 1, or 0 after `gc.disable()`.
+        pub enabled: Option<u64>,
+        /// Bits of `gc.get_debug()`.
+        pub debug: Option<u64>,
+        /// Whether the three fields that follow are known; else they are 0.
+        pub has_generations: bool,
+        /// `gc.get_threshold()`, the young generation's first.
+        pub thresholds: [u64; 3],
+        /// `gc.get_count()`.
+        pub counts: [u64; 3],
+        /// Collections of each generation since the start of the interpreter.
+        pub collections: [u64; 3],
+        /// Objects in `gc.garbage`.
+        pub n_uncollectable: Option<u64>,
+        /// Objects that lived through the last full collection.
+        pub long_lived: Option<u64>,
+        /// Objects that came into the old generation since: more than a quarter of `long_lived` are
+        /// needed for another full collection.
+        pub long_lived_pending: Option<u64>,
+    }
+}
+
+record! {
     /// The last record: what a reader should have seen.
     pub struct GraphEnd {
         /// Objects and frames.
@@ -322,6 +347,8 @@ pub enum Record<'p> {
     More(More),
     /// See [`GraphEnd`].
     End(GraphEnd),
+    /// See [`CollectorDef`].
+    Collector(CollectorDef),
     /// See [`StateDef`].
     State(StateDef),
 }
@@ -336,6 +363,7 @@ mod kind {
     pub(super) const ORDER: u8 = 6;
     pub(super) const MORE: u8 = 7;
     pub(super) const END: u8 = 8;
+    pub(super) const COLLECTOR: u8 = 10;
     pub(super) const STATE: u8 = 9;
     pub(super) const NODE: u8 = 0x80;
 }

@@ -147,7 +147,14 @@ impl<'a> Capture<'a> {
             Kind::Known | Kind::Type | Kind::Traversed => {
                 self.traversed(&entry, object, is_collected);
             }
-            Kind::Code => code::references(heap, memory, object, &mut self.emitter),
+            Kind::Code => {
+                code::references(heap, memory, object, &mut self.emitter);
+                code::each_name(heap, memory, object, &mut |name| {
+                    if self.emitter.reach(name) {
+                        self.emitter.marks.add_key(name);
+                    }
+                });
+            }
             Kind::Generator => generators::references(heap, memory, object, &mut self.emitter),
             Kind::Frame => frames::object_references(heap, memory, object, &mut self.emitter),
             Kind::List

@@ -6,6 +6,7 @@ use leakhunt_wire::{
 
 use super::AssembleError;
 use super::addresses::Addresses;
+use crate::collector::CollectorState;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
 use crate::snapshot::{
     LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
@@ -22,6 +23,7 @@ pub(super) struct Catalogue {
     pub(super) types: Vec<Type>,
     pub(super) strings: Strings,
     pub(super) end: Option<GraphEnd>,
+    pub(super) collector: CollectorState,
     /// Names of the fields of each type.
     fields: Vec<Vec<StrId>>,
     labels: Vec<LabelName>,
@@ -93,6 +95,7 @@ impl Catalogue {
                     .push((kind, root.address, root.number, root.text.to_owned()));
             }
             Record::Order(head) => self.add_places(head, reader)?,
+            Record::Collector(collector) => self.collector = CollectorState::from(&collector),
             Record::State(state) => self.add_state(state)?,
             Record::End(end) => self.end = Some(end),
             Record::Node(_) | Record::More(_) => {}

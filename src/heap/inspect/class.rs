@@ -6,7 +6,7 @@ use leakhunt_wire::TypeFlags;
 
 use super::Found;
 use super::view::View;
-use crate::attributes::{attribute, entries, in_dict};
+use crate::attributes::{entries, entry, field};
 use crate::object_set::ObjectSet;
 use crate::snapshot::ObjId;
 
@@ -53,7 +53,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
 /// What is in the `__dict__` of a module or a class.
 fn values(view: &View<'_>, owner: ObjId) -> impl Iterator<Item = ObjId> {
     let snapshot = view.snapshot;
-    let dict = attribute(snapshot, owner, "__dict__");
+    let dict = field(snapshot, owner, "__dict__");
     let entries = dict.into_iter().flat_map(|dict| entries(snapshot, dict));
     entries.map(|(_, value)| value)
 }
@@ -65,11 +65,7 @@ fn is_class(view: &View<'_>, object: ObjId) -> bool {
 /// `None` for classes that were not made by Python code.
 fn names(view: &View<'_>, class: ObjId) -> Option<Names> {
     let snapshot = view.snapshot;
-    let qualname = attribute(snapshot, class, "__qualname__")?;
-    let module = in_dict(
-        snapshot,
-        attribute(snapshot, class, "__dict__")?,
-        "__module__",
-    )?;
+    let qualname = field(snapshot, class, "__qualname__")?;
+    let module = entry(snapshot, field(snapshot, class, "__dict__")?, "__module__")?;
     Some((qualname, module))
 }

@@ -47,7 +47,7 @@ fn scheduled(view: &View<'_>) -> ObjectSet {
     for task in tasks {
         add_targets(task);
         // A task in Python code that made its `__dict__`.
-        let dict = crate::attributes::attribute(view.snapshot, task, "__dict__");
+        let dict = crate::attributes::field(view.snapshot, task, "__dict__");
         dict.into_iter().for_each(&mut add_targets);
     }
     scheduled

@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::view::{View, is_builtin};
-use crate::attributes::attribute;
+use crate::attributes::field;
 use crate::object_set::ObjectSet;
 use crate::snapshot::ObjId;
 
@@ -20,7 +20,7 @@ fn exceptions<'s>(view: &View<'s>) -> impl Iterator<Item = ObjId> + use<'s> {
     let snapshot = view.snapshot;
     view.instances_of(&[("builtins", "BaseException")])
         .filter(move |&exception| {
-            attribute(snapshot, exception, "__traceback__")
+            field(snapshot, exception, "__traceback__")
                 .is_some_and(|traceback| is_builtin(snapshot.type_of(traceback), "traceback"))
         })
 }
@@ -41,9 +41,9 @@ pub(super) fn handled(view: &View<'_>) -> ObjectSet {
             continue;
         }
         for name in ["__traceback__", "tb_next", "__context__", "__cause__"] {
-            waiting.extend(attribute(snapshot, object, name));
+            waiting.extend(field(snapshot, object, name));
         }
-        if let Some(group) = attribute(snapshot, object, "exceptions") {
+        if let Some(group) = field(snapshot, object, "exceptions") {
             waiting.extend(snapshot.references_of(group).map(|(_, member)| member));
         }
     }

@@ -3,7 +3,7 @@
 use super::Found;
 use super::exception;
 use super::view::{View, is_builtin, is_frame_object};
-use crate::attributes::attribute;
+use crate::attributes::field;
 use crate::object_set::ObjectSet;
 use crate::snapshot::{ObjectState, Type};
 
@@ -15,7 +15,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     let handled = exception::handled(view);
     let suspended = suspended(view);
     for traceback in view.objects_of(|of_type| is_builtin(of_type, "traceback")) {
-        let frame = attribute(snapshot, traceback, "tb_frame");
+        let frame = field(snapshot, traceback, "tb_frame");
         let Some(frame) = frame.filter(|_| !handled.contains(traceback)) else {
             continue;
         };

@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::view::View;
-use crate::attributes::instance_attribute;
+use crate::attributes::attribute;
 use crate::snapshot::{ObjId, ObjectState};
 
 /// Classes of asyncio, in C and in Python; all tasks derive from one of the futures in Python.
@@ -47,7 +47,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     ]);
     let state_of = |object| {
         view.snapshot.state_of(object).or_else(|| {
-            let value = instance_attribute(view.snapshot, object, "_state")?;
+            let value = attribute(view.snapshot, object, "_state")?;
             let known = constants.iter().find(|&&(constant, _)| constant == value)?;
             Some(known.1)
         })

@@ -4,7 +4,7 @@ use leakhunt_wire::TypeFlags;
 
 use super::Found;
 use super::view::{View, is_builtin};
-use crate::attributes::{attribute, entries};
+use crate::attributes::{entries, field};
 use crate::object_set::ObjectSet;
 use crate::snapshot::{LabelName, ObjId};
 
@@ -16,11 +16,11 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     }
     let globals = globals(view);
     for class in view.objects_of(|of_type| of_type.flags & TypeFlags::TYPE != 0) {
-        let dict = attribute(snapshot, class, "__dict__");
+        let dict = field(snapshot, class, "__dict__");
         for (name, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
             // A property is called on an instance, too.
             let method = match is_builtin(snapshot.type_of(value), "property") {
-                true => attribute(snapshot, value, "fget").unwrap_or(value),
+                true => field(snapshot, value, "fget").unwrap_or(value),
                 false => value,
             };
             if !view.is_of(method, &caches) {
@@ -95,7 +95,7 @@ fn globals(view: &View<'_>) -> ObjectSet {
     let snapshot = view.snapshot;
     let mut globals = ObjectSet::none(snapshot.n_objects());
     for module in view.modules() {
-        let dict = attribute(snapshot, module, "__dict__");
+        let dict = field(snapshot, module, "__dict__");
         for (_, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
             globals.add(value);
         }

@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::view::View;
-use crate::attributes::{in_dict, instance_attribute};
+use crate::attributes::{attribute, entry};
 use crate::snapshot::ObjId;
 
 /// A class whose instances show that they are closed.
@@ -87,8 +87,8 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
             continue;
         };
         for object in view.instances_of(&[known.class]) {
-            let attribute = instance_attribute(view.snapshot, object, known.attribute);
-            if attribute == Some(value) && !view.is_in_hand(object) {
+            let its = attribute(view.snapshot, object, known.attribute);
+            if its == Some(value) && !view.is_in_hand(object) {
                 found.leaking(object, known.reason);
             }
         }
@@ -100,8 +100,8 @@ fn object_of(view: &View<'_>, value: &Value) -> Option<ObjId> {
         Value::Constant(name) => view.constant(name),
         Value::Member(module, class, member) => {
             let class = view.global(module, class)?;
-            let members = instance_attribute(view.snapshot, class, "_member_map_")?;
-            in_dict(view.snapshot, members, member)
+            let members = attribute(view.snapshot, class, "_member_map_")?;
+            entry(view.snapshot, members, member)
         }
     }
 }

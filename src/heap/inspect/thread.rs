@@ -2,7 +2,7 @@
 
 use super::Found;
 use super::view::View;
-use crate::attributes::{entries, instance_attribute};
+use crate::attributes::{attribute, entries};
 use crate::object_set::ObjectSet;
 
 pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
@@ -26,8 +26,8 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
             }
             continue;
         }
-        let started = instance_attribute(snapshot, thread, "_started")
-            .and_then(|event| instance_attribute(snapshot, event, "_flag"));
+        let started = attribute(snapshot, thread, "_started")
+            .and_then(|event| attribute(snapshot, event, "_flag"));
         if started == Some(yes) && !view.is_in_hand(thread) {
             found.leaking(thread, "finished thread");
         }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::attributes::{attribute, entries, in_dict};
+use crate::attributes::{entries, entry, field};
 use crate::object_set::ObjectSet;
 use crate::snapshot::{LabelName, ObjId, ObjectState, RootKind, Snapshot, Type};
 
@@ -103,7 +103,7 @@ impl<'s> View<'s> {
     /// What is in the `__mro__` of a class.
     pub(super) fn bases(&self, class: ObjId) -> impl Iterator<Item = ObjId> + use<'s> {
         let snapshot = self.snapshot;
-        let order = attribute(snapshot, class, "__mro__");
+        let order = field(snapshot, class, "__mro__");
         order
             .into_iter()
             .flat_map(|order| snapshot.references_of(order))
@@ -127,9 +127,9 @@ impl<'s> View<'s> {
     /// A global of a module that is imported.
     pub(super) fn global(&self, module: &str, name: &str) -> Option<ObjId> {
         let module = *self.modules.get(module)?;
-        in_dict(
+        entry(
             self.snapshot,
-            attribute(self.snapshot, module, "__dict__")?,
+            field(self.snapshot, module, "__dict__")?,
             name,
         )
     }
@@ -139,7 +139,7 @@ impl<'s> View<'s> {
         let roots = self.snapshot.roots.iter();
         let builtins = roots
             .filter(|root| root.kind == RootKind::Builtins)
-            .find_map(|root| in_dict(self.snapshot, root.object, name));
+            .find_map(|root| entry(self.snapshot, root.object, name));
         builtins.or_else(|| self.global("builtins", name))
     }
 

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::attributes::{attribute, in_dict};
-use crate::snapshot::{LabelName, ObjId, Snapshot, TypeId};
+use crate::attributes::{entry, field, items};
+use crate::snapshot::{ObjId, Snapshot, TypeId};
 
 use super::is_class;
 
@@ -73,16 +73,11 @@ impl Classes {
 
     /// What a name stands for in a class or its bases, as `type.__getattribute__` finds it.
     fn find(&self, snapshot: &Snapshot, class: ObjId, name: &str) -> Option<ObjId> {
-        let mro = attribute(snapshot, class, "__mro__");
-        let bases = mro.into_iter().flat_map(|mro| {
-            snapshot
-                .references_of(mro)
-                .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
-                .map(|(_, base)| base)
-        });
+        let mro = field(snapshot, class, "__mro__");
+        let bases = mro.into_iter().flat_map(|mro| items(snapshot, mro));
         std::iter::once(class)
             .chain(bases)
-            .find_map(|class| in_dict(snapshot, attribute(snapshot, class, "__dict__")?, name))
+            .find_map(|class| entry(snapshot, field(snapshot, class, "__dict__")?, name))
     }
 
     /// What a class has under the name of an attribute of its instances.

@@ -39,9 +39,9 @@ struct Owner {
 }
 
 /// Goes along a path.
-struct Printer<'a> {
-    paths: &'a Paths,
-    snapshot: &'a Snapshot,
+pub(super) struct Printer<'a> {
+    pub(super) paths: &'a Paths,
+    pub(super) snapshot: &'a Snapshot,
 }
 
 /// `is_cut`: objects before the last one are left out.
@@ -116,6 +116,14 @@ impl Owner {
 }
 
 impl Printer<'_> {
+    /// What the root of a path is called.
+    pub(super) fn root_text(&self, root: &PathRoot, object: ObjId) -> String {
+        match root {
+            PathRoot::Builtins => builtins().text,
+            root => self.start(root, object).text,
+        }
+    }
+
     fn start(&self, root: &PathRoot, object: ObjId) -> Place {
         let of_type = self.snapshot.type_of(object);
         match root {
@@ -337,7 +345,7 @@ impl Printer<'_> {
 
     /// The `ContextVar` whose value something is in a node of a `Context`. Keys come after values,
     /// as the nodes are gone over from their end.
-    fn context_variable(&self, node: ObjId, value: ObjId) -> Option<String> {
+    pub(super) fn context_variable(&self, node: ObjId, value: ObjId) -> Option<String> {
         const NODES: [&str; 2] = ["hamt_bitmap_node", "hamt_collision_node"];
         let snapshot = self.snapshot;
         let is_variable = |object| snapshot.type_of(object).name == "ContextVar";
@@ -381,7 +389,7 @@ fn is_never_freed(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether an object is a `threading.local` or of a subclass.
-fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
+pub(super) fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
     let of_type = snapshot.type_of(object);
     let is_local =
         |of_type: &crate::snapshot::Type| of_type.module == "_thread" && of_type.name == "_local";
@@ -394,7 +402,7 @@ fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether a name can stand after a dot. Others than ASCII letters may be taken for similar ones.
-fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     name.bytes().next().is_some_and(is_letter)
         && name
