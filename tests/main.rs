@@ -47,12 +47,18 @@ mod growth;
 /// Targets in namespaces, in a chroot, and embedded in a C program.
 #[cfg(test)]
 mod habitats;
+/// `hunt` on leaks that published packages had, and on the versions without them.
+#[cfg(test)]
+mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// Objects that should be gone and their twins, and what objects are in the midst of.
+#[cfg(test)]
+mod inspect;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;

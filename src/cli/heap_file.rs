@@ -76,10 +76,10 @@ pub(crate) fn read_heap_file(path: &Path, output: &Output) -> anyhow::Result<Hea
     read_stream(Box::new(BufReader::new(file)), &name, output)
 }
 
-/// Reads a file for a command that needs references.
+/// Reads a snapshot for a command that goes over references.
 ///
 /// # Errors
-/// As [`read_heap_file`], and when it is no snapshot.
+/// As [`read_heap_file`]; and when the file is none with references.
 pub(crate) fn read_references(
     path: &Path,
     command: &str,
@@ -87,18 +87,15 @@ pub(crate) fn read_references(
 ) -> anyhow::Result<Box<Snapshot>> {
     match read_heap_file(path, output)? {
         HeapFile::Snapshot(snapshot) => Ok(snapshot),
-        other => {
+        file => {
             let message = format!(
                 "{} is {}, which holds counts but no references; `leakhunt {command}` needs a snapshot",
                 shown_name(path),
-                other.sort()
+                file.sort()
             );
-            Err(Failure::new(Exit::Usage, message)
-                .with_help(format!(
-                    "take one while the process runs: leakhunt snapshot --pid PID -o heap.leakhunt\n\
-                     and then: leakhunt {command} heap.leakhunt --type TYPE"
-                ))
-                .into())
+            let help =
+                "take one while the process runs: leakhunt snapshot --pid PID -o heap.leakhunt";
+            Err(Failure::new(Exit::Usage, message).with_help(help).into())
         }
     }
 }

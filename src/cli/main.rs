@@ -1,10 +1,12 @@
 //! The command line of leakhunt: talks to people, does the thinking, leaves the reading to the agent.
 #![forbid(unsafe_code)]
 
+mod account;
 mod agent_image;
 mod args;
 mod budget;
 mod capture;
+mod cgroup;
 mod commands;
 mod describe;
 mod difference;
@@ -14,6 +16,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod memory_limit;
 mod near_names;
 mod output;
 mod procfs;

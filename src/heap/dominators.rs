@@ -148,6 +148,14 @@ impl Dominators {
             .zip(self.n_retained.iter().copied())
     }
 
+    /// All that an object dominates, itself first.
+    pub fn subtree(&self, object: ObjId) -> impl Iterator<Item = ObjId> + '_ {
+        let range = self
+            .place_of(object)
+            .map_or(0..0, |place| place..place + self.n_retained[place] as usize);
+        self.object[range].iter().copied()
+    }
+
     /// Whether `one` dominates `other`, immediately or not, or is the same.
     pub fn dominates(&self, one: ObjId, other: ObjId) -> bool {
         let (Some(one), Some(other)) = (self.place_of(one), self.place_of(other)) else {

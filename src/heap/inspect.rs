@@ -81,6 +81,32 @@ impl Inspections {
 }
 
 /// Asks all inspectors. Where they contradict each other an object is in use. `O(V + E)`.
+///
+/// ```
+/// use leakhunt_heap::{ObjectState, Paths, RootKind, SnapshotBuilder, Verdict, Via};
+/// use leakhunt_heap::{fingerprint, inspect, suspect_stretch};
+///
+/// let mut heap = SnapshotBuilder::new();
+/// let modules = heap.object("dict");
+/// heap.root(RootKind::Modules, modules);
+/// let jobs = heap.module(modules, "shop.jobs");
+/// let done = heap.object("list");
+/// heap.attribute(jobs, "DONE", done);
+/// let task = heap.object("_asyncio.Task");
+/// heap.state(task, ObjectState::Finished);
+/// heap.reference(done, Via::Item(0), task);
+/// let heap = heap.finish();
+///
+/// let inspections = inspect(&heap);
+/// assert_eq!(inspections.verdict(task), Verdict::Leaking);
+/// assert_eq!(inspections.of(task).unwrap().reason, "finished task");
+/// assert_eq!(inspections.of(jobs).unwrap().reason, "imported module");
+/// let path = Paths::find(&heap).to(&heap, task).unwrap();
+/// let stretch = suspect_stretch(&path, &inspections);
+/// assert_eq!(path.steps[stretch.start - 1].object, jobs);
+/// assert_eq!(path.steps[stretch.end - 1].object, task);
+/// println!("{}", fingerprint(&heap, &path, stretch));
+/// ```
 pub fn inspect(snapshot: &Snapshot) -> Inspections {
     let view = View::of(snapshot);
     let mut found = Found::default();

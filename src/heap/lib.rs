@@ -26,6 +26,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+mod account;
 mod assemble;
 mod attributes;
 mod builder;
@@ -48,6 +49,7 @@ mod look;
 mod merged_paths;
 mod native;
 mod new_objects;
+mod object_graph;
 mod object_set;
 mod paths;
 mod peaks;
@@ -60,8 +62,10 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
+mod suspects;
 mod type_pattern;
 
+pub use account::{BigBuffer, MappedFile, MemoryAccount, MemoryVerdict, Part, PartBytes};
 pub use assemble::{AssembleError, Assembler};
 pub use builder::{SnapshotBuilder, Via};
 pub use collector::{CollectorState, why_not_collected};
@@ -82,6 +86,9 @@ pub use native::{
     Mapped, NativeGrowth, NativeLook, NativeOwner, NativeType, native_growth, native_owner,
 };
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
+pub use object_graph::{
+    Direction, EdgeText, GraphEdge, GraphNode, GraphScope, ObjectGraph, object_graph,
+};
 pub use paths::{Holder, Path, PathRoot, PathStep, Paths, is_stdlib};
 pub use peaks::{PeakGrowth, Peaks};
 pub use reach::Reached;
@@ -96,4 +103,5 @@ pub use sources::{
     Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
     sources,
 };
+pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
 pub use type_pattern::TypePattern;

@@ -16,6 +16,7 @@ pub(crate) use search::{Search, reference};
 
 pub use holder::Holder;
 pub(crate) use label::{Part, StepLabel};
+pub(crate) use print::is_identifier;
 pub use stdlib::is_stdlib;
 pub(crate) use stdlib::package;
 
@@ -173,6 +174,12 @@ impl Paths {
         holder::at(&self.classes, snapshot, path, step)
     }
 
+    /// The name of the class that an object is, if it is one.
+    pub(crate) fn class_name(&self, snapshot: &Snapshot, object: ObjId) -> Option<String> {
+        let class = self.classes.type_id(object)?;
+        Some(snapshot.types[class.0 as usize].key())
+    }
+
     /// Whether something alive refers to an object.
     pub fn is_reached(&self, object: ObjId) -> bool {
         self.search.is_reached(object)
@@ -252,6 +259,11 @@ fn path_root(snapshot: &Snapshot, root: u32) -> PathRoot {
 /// Whether an object is a class.
 fn is_class(snapshot: &Snapshot, object: ObjId) -> bool {
     snapshot.type_of(object).flags & TypeFlags::TYPE != 0
+}
+
+/// Whether an object is a module.
+pub(crate) fn is_module(snapshot: &Snapshot, object: ObjId) -> bool {
+    is_exact(snapshot, object, "module")
 }
 
 /// Whether the type of an object is this builtin itself.

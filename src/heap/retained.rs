@@ -9,6 +9,7 @@ use std::collections::HashMap;
 use crate::dominators::Dominators;
 use crate::snapshot::{ObjId, Snapshot};
 use modules::Modules;
+pub(crate) use modules::attributes;
 
 /// What a kind is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

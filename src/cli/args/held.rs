@@ -37,6 +37,60 @@ Examples:
   leakhunt paths heap.leakhunt --addr 0x7f3a1c204a90
   leakhunt paths heap.leakhunt --type Template --json | jq -r '.branches[] | select(.ending > 0) | .path'";
 
+/// A picture of who holds some objects.
+///
+/// Draws a few objects of a type, the shortest path to each from a root, and what else refers to them,
+/// up to modules. An .svg can be opened in any browser; a .dot is for Graphviz, and looks as objgraph's
+/// `show_backrefs()` and `show_refs()` do.
+#[derive(Args, Debug)]
+#[command(after_help = GRAPH_EXAMPLES, after_long_help = format!("{GRAPH_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct GraphArgs {
+    /// The snapshot, NAME.leakhunt.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) subject: SubjectArgs,
+    /// Where to: NAME.svg or NAME.dot. `-` writes DOT to stdout.
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Draw what refers to the objects, not beyond modules. This is so by itself.
+    #[arg(long, conflicts_with = "refs")]
+    pub(crate) backrefs: bool,
+    /// Draw what the objects refer to.
+    #[arg(long)]
+    pub(crate) refs: bool,
+    /// How many references away from the objects to draw; the shortest paths are drawn whole.
+    #[arg(short, long, value_name = "N", default_value_t = 3)]
+    pub(crate) depth: usize,
+    /// The most neighbours of an object to draw; the rest is counted.
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) too_many: usize,
+    /// The most objects to draw in all.
+    #[arg(long, value_name = "N", default_value_t = 100, value_parser = picture_size)]
+    pub(crate) max_objects: usize,
+    /// How many objects of the type to start from: of each place that holds many of them one, then
+    /// any.
+    #[arg(short, long, value_name = "N", default_value_t = 3, value_parser = picture_size)]
+    pub(crate) samples: usize,
+}
+
+const GRAPH_EXAMPLES: &str = "\
+Examples:
+  leakhunt snapshot --pid 4121 -o heap.leakhunt
+  leakhunt graph heap.leakhunt --type Template -o template.svg
+  leakhunt graph heap.leakhunt --addr 0x7f3a1c204a90 -o it.svg --depth 5
+  leakhunt graph heap.leakhunt --type Session --refs -o session.svg
+  leakhunt graph heap.leakhunt --type Template -o - | dot -Tpng > template.png";
+
+/// More than that nobody can look at, and placing them takes minutes.
+const MOST_DRAWN: usize = 2_000;
+
+fn picture_size(text: &str) -> Result<usize, String> {
+    let number = text.parse().ok();
+    let number = number.filter(|number| (1..=MOST_DRAWN).contains(number));
+    number.ok_or_else(|| format!("not a number from 1 to {MOST_DRAWN}"))
+}
+
 /// Which objects.
 #[derive(Args, Clone, Debug)]
 #[group(required = true, multiple = false)]

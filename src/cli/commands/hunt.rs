@@ -1,5 +1,6 @@
 //! `leakhunt hunt`.
 
+mod account;
 mod makers;
 mod plan;
 
@@ -26,6 +27,10 @@ use makers::Makers;
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
+    if args.account {
+        let result = account::run_account(args, common, &target, &interrupts, output);
+        return target.conclude(result, &interrupts, output);
+    }
     let hunt = || -> anyhow::Result<Exit> {
         let mut door = Door::new(&target, &args.target, &interrupts, output)?;
         let format = match common.json {

@@ -21,8 +21,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
     let mut of_names: HashMap<Names, ObjId> = HashMap::new();
     // From modules to their classes, from these to the classes within.
     while let Some(owner) = waiting.pop() {
-        let dict = field(snapshot, owner, "__dict__");
-        for (_, value) in dict.into_iter().flat_map(|dict| entries(snapshot, dict)) {
+        for value in values(view, owner) {
             if is_class(view, value) && held.add(value) {
                 found.not_leaking(value, "class that a module holds");
                 waiting.push(value);
@@ -37,12 +36,26 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
             continue;
         }
         if names(view, class).is_some_and(|names| of_names.contains_key(&names)) {
-            found.leaking(
-                class,
-                "class that its module replaced by another of the same name",
-            );
+            waiting.push(class);
         }
     }
+    // Those within go with it: their qualified names are of more than one word, which Python makes
+    // anew each time.
+    while let Some(class) = waiting.pop() {
+        if held.add(class) {
+            let reason = "class that its module replaced by another of the same name";
+            found.leaking(class, reason);
+            waiting.extend(values(view, class).filter(|&value| is_class(view, value)));
+        }
+    }
+}
+
+/// What is in the `__dict__` of a module or a class.
+fn values(view: &View<'_>, owner: ObjId) -> impl Iterator<Item = ObjId> {
+    let snapshot = view.snapshot;
+    let dict = field(snapshot, owner, "__dict__");
+    let entries = dict.into_iter().flat_map(|dict| entries(snapshot, dict));
+    entries.map(|(_, value)| value)
 }
 
 fn is_class(view: &View<'_>, object: ObjId) -> bool {

@@ -18,7 +18,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
 /// Exceptions that have a traceback.
 fn exceptions<'s>(view: &View<'s>) -> impl Iterator<Item = ObjId> + use<'s> {
     let snapshot = view.snapshot;
-    view.instances_of(&[("", "BaseException")])
+    view.instances_of(&[("builtins", "BaseException")])
         .filter(move |&exception| {
             field(snapshot, exception, "__traceback__")
                 .is_some_and(|traceback| is_builtin(snapshot.type_of(traceback), "traceback"))
@@ -29,7 +29,7 @@ fn exceptions<'s>(view: &View<'s>) -> impl Iterator<Item = ObjId> + use<'s> {
 pub(super) fn handled(view: &View<'_>) -> ObjectSet {
     let snapshot = view.snapshot;
     let mut handled = ObjectSet::none(snapshot.n_objects());
-    let is_exception = view.types_deriving_from(&[("", "BaseException")]);
+    let is_exception = view.types_deriving_from(&[("builtins", "BaseException")]);
     let traceback = |of_type: &crate::snapshot::Type| is_builtin(of_type, "traceback");
     let mut waiting: Vec<ObjId> = view
         .objects_with(is_exception)

@@ -113,7 +113,7 @@ fn label(snapshot: &Snapshot, path: &Path, index: usize) -> Option<String> {
             return None;
         }
         LabelName::Internal(_) if is_frame_object(snapshot.type_of(step.object)) => return None,
-        LabelName::Value(place) if is_namespace(snapshot, path, index - 1) => {
+        LabelName::Value(place) if index > 0 && is_namespace(snapshot, path, index - 1) => {
             let key = key_at(snapshot, path.steps[index - 1].object, place);
             let key = key.and_then(|key| snapshot.key_text(key)).unwrap_or("*");
             format!(".{}", masked(key))

@@ -26,7 +26,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
             if !caches[snapshot.objects.type_id[method.0 as usize].0 as usize] {
                 continue;
             }
-            let name = snapshot.key_text(name).unwrap_or("a method");
+            let name = snapshot.key_text(name).unwrap_or("without a known name");
             for (arguments, entry) in cached(view, method) {
                 let is_its_own = first_item(view, arguments).is_some_and(|instance| {
                     is_instance(view, instance, class)

@@ -72,10 +72,15 @@ impl<'s> View<'s> {
     pub(super) fn types_deriving_from(&self, classes: &[(&str, &str)]) -> Vec<bool> {
         let snapshot = self.snapshot;
         let is_named = |of_type: &Type| {
+            let own = match &*of_type.module {
+                "" => "builtins",
+                module => module,
+            };
             classes
                 .iter()
-                .any(|&(module, name)| of_type.module == module && of_type.qualname == name)
+                .any(|&(module, name)| own == module && of_type.qualname == name)
         };
+        // A class without instances is no type of the snapshot's: it goes by its name in its module.
         let mut objects: Vec<ObjId> = classes
             .iter()
             .filter_map(|&(module, name)| self.global(module, name))

@@ -402,7 +402,7 @@ pub(super) fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether a name can stand after a dot. Others than ASCII letters may be taken for similar ones.
-pub(super) fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     name.bytes().next().is_some_and(is_letter)
         && name

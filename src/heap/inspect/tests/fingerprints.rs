@@ -176,3 +176,45 @@ fn what_is_in_use_clears_what_leads_to_it() {
     let (_, stretch) = of(&heap, held);
     assert_eq!(stretch, 6..7);
 }
+
+/// A step is fine where something in use comes at it or after it, and of no interest where something
+/// that should be gone, and is not fine, comes before it. The rest are suspects.
+#[test]
+fn stretches_at_random_are_what_the_rule_says() {
+    use Verdict::{Leaking, NotLeaking, Unknown};
+    let mut random = crate::random::Random::new(11);
+    for _ in 0..300 {
+        let mut shop = Shop::new();
+        let mut last = shop.kept;
+        for _ in 0..random.below(12) {
+            let next = match random.below(4) {
+                0 => shop.heap.tracked("_asyncio.Task"),
+                1 => shop.heap.tracked("coroutine"),
+                _ => shop.heap.tracked("list"),
+            };
+            let state = match random.below(2) {
+                0 => ObjectState::Finished,
+                _ => ObjectState::Running,
+            };
+            shop.heap.state(next, state);
+            shop.heap.reference(last, Via::Unnamed, next);
+            last = next;
+        }
+        let heap = shop.heap.finish();
+        let inspections = inspect(&heap);
+        let objects: Vec<_> = inspections.iter().map(|row| row.object).collect();
+        assert!(objects.is_sorted_by(|one, next| one < next));
+        let path = Paths::find(&heap).to(&heap, last).expect("it is held");
+        let steps = path.steps.iter();
+        let verdicts: Vec<_> = steps.map(|step| inspections.verdict(step.object)).collect();
+        let is_fine = |step: usize| verdicts[step..].contains(&NotLeaking);
+        let is_after_a_leak =
+            |step: usize| (0..step).any(|at| verdicts[at] == Leaking && !is_fine(at));
+        let suspects: Vec<usize> = (0..verdicts.len())
+            .filter(|&step| !is_fine(step) && !is_after_a_leak(step))
+            .collect();
+        let stretch: Vec<usize> = suspect_stretch(&path, &inspections).collect();
+        assert_eq!(stretch, suspects, "{verdicts:?}");
+        assert_eq!(inspections.verdict(heap.roots[0].object), Unknown);
+    }
+}
