@@ -56,6 +56,9 @@ mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// Objects that should be gone and their twins, and what objects are in the midst of.
+#[cfg(test)]
+mod inspect;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;

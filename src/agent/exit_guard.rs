@@ -91,7 +91,8 @@ impl ExitGuard {
             }
             // Before 3.12 making an object may start a collection, with finalizers, in the agent's
             // thread. (Before 3.10 that cannot be helped.)
-            let was_enabled = minor <= 11 && capi.set_collector(Capi::PyGC_Disable) == Some(true);
+            let was_enabled =
+                minor <= 11 && capi.collector_switch(Capi::PyGC_Disable) == Some(true);
             let function = capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
             let is_registered =
                 !function.is_null() && capi.call_method(atexit, c"register", function);
@@ -101,7 +102,7 @@ impl ExitGuard {
                 capi.decref(function);
             }
             if was_enabled {
-                capi.set_collector(Capi::PyGC_Enable);
+                capi.collector_switch(Capi::PyGC_Enable);
             }
             capi.decref(atexit);
             is_registered.then_some(Self { function })

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod address_space;
 mod borrowed;
 mod bpf;
 mod cgroup;
@@ -55,6 +56,7 @@ mod symbols;
 mod tracee;
 mod tracer;
 
+pub use address_space::{AddressSpace, PAGE_BYTES, ResidentMapping};
 pub use channel::{Channel, ChannelError};
 pub use discover::{Candidate, candidates};
 pub use error::AttachError;

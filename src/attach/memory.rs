@@ -27,6 +27,15 @@ impl Memory {
         Ok(Self { file })
     }
 
+    /// Opens it for reading; the kernel asks for the right to trace all the same.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_to_read(pid: u32) -> io::Result<Self> {
+        let file = File::open(format!("/proc/{pid}/mem"))?;
+        Ok(Self { file })
+    }
+
     /// Fills `buffer` from `address`.
     ///
     /// # Errors

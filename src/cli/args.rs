@@ -2,7 +2,9 @@
 
 mod files;
 mod graph;
+mod held;
 mod hunt;
+mod suspects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,7 +18,9 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
+pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
+pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -40,6 +44,10 @@ Examples:
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
+  leakhunt paths heap.leakhunt --type T  how the objects of a type are held
+  leakhunt suspects heap.leakhunt        what holds most of a heap
+  leakhunt graph heap.leakhunt --type T -o t.svg
+                                         the same as a picture
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -90,14 +98,18 @@ pub(crate) enum ColorChoice {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    Hunt(HuntArgs),
     Growth(GrowthArgs),
+    Hunt(HuntArgs),
     Sources(SourcesArgs),
     Dump(DumpArgs),
     Snapshot(SnapshotArgs),
     Memory(MemoryArgs),
     Show(ShowArgs),
     Diff(DiffArgs),
+    Paths(PathsArgs),
+    Retained(RetainedArgs),
+    Suspects(SuspectsArgs),
+    Graph(GraphArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -1,11 +1,14 @@
 //! The command line of leakhunt: talks to people, does the thinking, leaves the reading to the agent.
 #![forbid(unsafe_code)]
 
+mod account;
 mod agent_image;
 mod args;
 mod budget;
 mod capture;
+mod cgroup;
 mod commands;
+mod describe;
 mod difference;
 mod door;
 mod failure;
@@ -13,6 +16,8 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod memory_limit;
+mod near_names;
 mod output;
 mod procfs;
 mod quantity;
@@ -22,7 +27,9 @@ mod rounds;
 mod session;
 mod snapshot_folder;
 mod spawned;
+mod subject;
 mod target;
+mod trace;
 
 use std::process::ExitCode;
 

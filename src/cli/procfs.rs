@@ -1,22 +1,44 @@
-//! Numbers of `/proc` and `/sys/fs/cgroup`.
+//! Numbers of `/proc`.
 
 use std::fs;
-use std::path::{Path, PathBuf};
 
 use crate::budget::Memory;
+use crate::cgroup::{GroupMemory, tightest_group};
 use crate::render::text::escape_controls;
 
 /// What the target's memory is like; what cannot be read is 0, or `None` for a limit.
 pub(crate) fn memory_of(pid: u32) -> Memory {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let rss_bytes = kib_line(&status, "VmRSS:").unwrap_or(0);
+    let rss = rss_of(pid).unwrap_or_default();
     let machine = fs::read_to_string("/proc/meminfo").unwrap_or_default();
     Memory {
+        rss_bytes: rss.rss_bytes,
+        anonymous_bytes: rss.anonymous_bytes,
+        available_bytes: kib_line(&machine, "MemAvailable:"),
+        cgroup_headroom_bytes: tightest_group(pid)
+            .as_ref()
+            .map(GroupMemory::headroom_bytes),
+    }
+}
+
+/// The resident memory of a process at one moment.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub(crate) struct Rss {
+    /// All of it.
+    pub(crate) rss_bytes: u64,
+    /// The part that is not of files: what a leak adds to. It counts pages that are shared with a
+    /// forked child in full.
+    pub(crate) anonymous_bytes: u64,
+}
+
+/// Reads it from counters that the kernel keeps, some microseconds however large the process is; they
+/// lag by up to 64 pages for each CPU. `None` when the process is gone.
+pub(crate) fn rss_of(pid: u32) -> Option<Rss> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let rss_bytes = kib_line(&status, "VmRSS:")?;
+    Some(Rss {
         rss_bytes,
         anonymous_bytes: kib_line(&status, "RssAnon:").unwrap_or(rss_bytes),
-        available_bytes: kib_line(&machine, "MemAvailable:"),
-        cgroup_headroom_bytes: cgroup_headroom(pid),
-    }
+    })
 }
 
 /// When the process was started, in ticks since boot; tells apart two processes of one id.
@@ -56,62 +78,11 @@ fn name_in_passwd(passwd: &str, uid: u32) -> Option<String> {
     })
 }
 
-fn kib_line(text: &str, key: &str) -> Option<u64> {
+/// The bytes of a line such as `VmRSS:  12 kB`.
+pub(crate) fn kib_line(text: &str, key: &str) -> Option<u64> {
     let line = text.lines().find_map(|line| line.strip_prefix(key))?;
     let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
     kib.checked_mul(1024)
-}
-
-/// How much more the process's cgroups let it have; `None` where none has a limit.
-fn cgroup_headroom(pid: u32) -> Option<u64> {
-    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).ok()?;
-    groups
-        .lines()
-        .filter_map(|line| {
-            let mut fields = line.splitn(3, ':');
-            let (_, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
-            let root = match controllers {
-                "" => "/sys/fs/cgroup",
-                _ if controllers.split(',').any(|one| one == "memory") => "/sys/fs/cgroup/memory",
-                _ => return None,
-            };
-            lowest_headroom(Path::new(root), path)
-        })
-        .min()
-}
-
-/// The lowest of the group and those above it.
-fn lowest_headroom(root: &Path, path: &str) -> Option<u64> {
-    let relative: PathBuf = Path::new(path.trim_start_matches('/'))
-        .components()
-        .filter(|part| matches!(part, std::path::Component::Normal(_)))
-        .collect();
-    let group = root.join(relative);
-    group
-        .ancestors()
-        .take_while(|above| above.starts_with(root))
-        .filter_map(headroom_of_group)
-        .min()
-}
-
-fn headroom_of_group(group: &Path) -> Option<u64> {
-    let number = |name: &str| -> Option<u64> {
-        fs::read_to_string(group.join(name))
-            .ok()?
-            .trim()
-            .parse()
-            .ok()
-    };
-    let limit = number("memory.max").or_else(|| number("memory.limit_in_bytes"))?;
-    let used = number("memory.current").or_else(|| number("memory.usage_in_bytes"))?;
-    let stat = fs::read_to_string(group.join("memory.stat")).unwrap_or_default();
-    // Files in the cache count as used, but are let go when memory is needed.
-    let cache: u64 = stat
-        .lines()
-        .find_map(|line| line.strip_prefix("inactive_file "))
-        .and_then(|number| number.trim().parse().ok())
-        .unwrap_or(0);
-    Some(limit.saturating_sub(used.saturating_sub(cache)))
 }
 
 #[cfg(test)]

@@ -212,8 +212,8 @@ impl Rounds<'_> {
             SessionError::Interrupted => Missed::Interrupted,
             error if error.may_pass() => Missed::ForNow(error.into_failure(self.pid).into()),
             // The interpreter that was there is about to end, and the process with it.
-            SessionError::NotRunning if n_looks > 0 => {
-                Missed::ForNow(SessionError::NotRunning.into_failure(self.pid).into())
+            error @ (SessionError::Ending | SessionError::NotRunning) if n_looks > 0 => {
+                Missed::ForNow(error.into_failure(self.pid).into())
             }
             error => Missed::ForGood(error.into_failure(self.pid).into()),
         }

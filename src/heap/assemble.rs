@@ -105,14 +105,22 @@ impl Assembler {
             if catalogue.end.is_some() {
                 return Err(AssembleError::AfterTheEnd);
             }
-            if let Record::Node(node) = record {
-                if addresses.len() >= u32::MAX as usize - 1 {
-                    return Err(AssembleError::TooMany { what: "objects" });
+            match record {
+                Record::Node(node) => {
+                    if addresses.len() >= u32::MAX as usize - 1 {
+                        return Err(AssembleError::TooMany { what: "objects" });
+                    }
+                    addresses.push(node.address);
+                    Ok(())
                 }
-                addresses.push(node.address);
-                Ok(())
-            } else {
-                catalogue.add(reader, record)
+                // One for each object at most: that bounds them.
+                Record::State(state) if addresses.last() != Some(&state.address) => {
+                    Err(AssembleError::Unknown {
+                        what: "object before a state, at",
+                        number: state.address,
+                    })
+                }
+                record => catalogue.add(reader, record),
             }
         })
     }
@@ -153,6 +161,7 @@ impl Assembler {
                 walk_us: end.capture_us,
                 is_during_collection: end.is_during_collection,
                 n_full_collections: end.n_full_collections,
+                collector: catalogue.collector.clone(),
                 n_dangling: columns.n_dangling + n_unknown,
                 n_violations,
                 generation_starts,
@@ -160,6 +169,7 @@ impl Assembler {
             },
             roots: catalogue.roots(&addresses),
             key_texts: catalogue.key_texts(&addresses),
+            states: catalogue.states(&addresses),
             types: catalogue.types,
             strings: catalogue.strings,
             objects: Objects {

@@ -2,23 +2,28 @@
 
 mod classes;
 mod holder;
+mod label;
 mod print;
 mod search;
+mod spoken;
 mod stdlib;
 
 use leakhunt_wire::TypeFlags;
 
 use crate::reach::{held_from_outside, static_types};
-use crate::snapshot::{Label, ObjId, RootKind, Snapshot};
+use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
 pub(crate) use search::{Search, reference};
 
 pub use holder::Holder;
+pub(crate) use label::{Part, StepLabel};
+pub(crate) use print::is_identifier;
 pub use stdlib::is_stdlib;
+pub(crate) use stdlib::package;
 
 /// The most objects of a path that are shown. Chains of a million links are common leaks, nobody types
 /// such a path, and Python reads no expression that is nested much deeper.
-const MOST_STEPS: usize = 100;
+pub(crate) const MOST_STEPS: usize = 100;
 
 /// The shortest paths to all objects that something alive refers to. 9 bytes an object.
 #[derive(Debug)]
@@ -82,8 +87,17 @@ pub struct PathStep {
     pub label: Label,
     /// The path up to here. Empty where the step is but a part of the next, as `__dict__` is.
     pub expression: String,
+    /// What people call it: `shop.cache.RENDER_CACHE`, `cell 'calls' of shop.price()`.
+    pub name: String,
     /// See [`Path::is_evaluable`].
     pub is_evaluable: bool,
+}
+
+impl Path {
+    /// What people call the object.
+    fn name(&self) -> &str {
+        self.steps.last().map_or("", |step| &step.name)
+    }
 }
 
 impl Paths {
@@ -135,6 +149,11 @@ impl Paths {
         self.search.parent(object)
     }
 
+    /// See [`Search::label_to`].
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        self.search.label_to(snapshot, object)
+    }
+
     /// See [`Search::is_weak`].
     pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
         self.search.is_weak(snapshot, object)
@@ -165,6 +184,12 @@ impl Paths {
         holder::at(&self.classes, snapshot, path, step)
     }
 
+    /// The name of the class that an object is, if it is one.
+    pub(crate) fn class_name(&self, snapshot: &Snapshot, object: ObjId) -> Option<String> {
+        let class = self.classes.type_id(object)?;
+        Some(snapshot.types[class.0 as usize].key())
+    }
+
     /// Whether something alive refers to an object.
     pub fn is_reached(&self, object: ObjId) -> bool {
         self.search.is_reached(object)
@@ -177,32 +202,78 @@ impl Paths {
         object: ObjId,
     ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
         let (root, steps) = self.search.steps_to(snapshot, object)?;
-        let root = match snapshot.roots.get(root as usize) {
-            _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
-            None => PathRoot::Outside,
-            Some(root) => match root.kind {
-                RootKind::Modules => PathRoot::Modules,
-                RootKind::Builtins => PathRoot::Builtins,
-                RootKind::Frame => PathRoot::Frame {
-                    function: root.text.clone(),
-                    thread: root.thread,
-                },
-                RootKind::Interpreter => PathRoot::Interpreter {
-                    field: root.text.clone(),
-                },
-                RootKind::Thread => PathRoot::Thread {
-                    field: root.text.clone(),
-                    thread: root.thread,
-                },
+        Some((path_root(snapshot, root), steps))
+    }
+
+    /// The last step of the path to an object; `None` for garbage.
+    pub(crate) fn arrival(&self, snapshot: &Snapshot, object: ObjId) -> Option<Arrival> {
+        Some(match self.search.arrival(object)? {
+            Ok(root) => Arrival::Root(path_root(snapshot, root)),
+            Err((from, via)) => {
+                let (label, _) = search::reference(snapshot, from, via)?;
+                // That to the key of an entry comes before that to its value.
+                let before = via
+                    .checked_sub(1)
+                    .and_then(|before| search::reference(snapshot, from, before));
+                let key = match (label.name(), before) {
+                    (LabelName::Value(place), Some((before, key))) => {
+                        (before.name() == LabelName::Key(place)).then_some(key)
+                    }
+                    _ => None,
+                };
+                Arrival::Reference { from, label, key }
+            }
+        })
+    }
+}
+
+/// The last step of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arrival {
+    /// The object is a root.
+    Root(PathRoot),
+    /// Another object refers to it.
+    Reference {
+        /// Which.
+        from: ObjId,
+        /// What for.
+        label: Label,
+        /// Of the value of an entry its key.
+        key: Option<ObjId>,
+    },
+}
+
+/// What the index of a root in a [`Search`] stands for.
+fn path_root(snapshot: &Snapshot, root: u32) -> PathRoot {
+    match snapshot.roots.get(root as usize) {
+        _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
+        None => PathRoot::Outside,
+        Some(root) => match root.kind {
+            RootKind::Modules => PathRoot::Modules,
+            RootKind::Builtins => PathRoot::Builtins,
+            RootKind::Frame => PathRoot::Frame {
+                function: root.text.clone(),
+                thread: root.thread,
             },
-        };
-        Some((root, steps))
+            RootKind::Interpreter => PathRoot::Interpreter {
+                field: root.text.clone(),
+            },
+            RootKind::Thread => PathRoot::Thread {
+                field: root.text.clone(),
+                thread: root.thread,
+            },
+        },
     }
 }
 
 /// Whether an object is a class.
 fn is_class(snapshot: &Snapshot, object: ObjId) -> bool {
     snapshot.type_of(object).flags & TypeFlags::TYPE != 0
+}
+
+/// Whether an object is a module.
+pub(crate) fn is_module(snapshot: &Snapshot, object: ObjId) -> bool {
+    is_exact(snapshot, object, "module")
 }
 
 /// Whether the type of an object is this builtin itself.

@@ -5,6 +5,8 @@
 
 use std::collections::HashMap;
 
+use crate::collector::CollectorState;
+
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjId(pub u32);
@@ -34,6 +36,10 @@ pub struct Snapshot {
     pub roots: Vec<Root>,
     /// The characters of `str` objects that are keys, as far as they were sent. Ascending by object.
     pub key_texts: Vec<(ObjId, StrId)>,
+    /// What some objects are in the midst of, which no reference tells. Ascending by object. Absent
+    /// are the kinds of objects that have no state, whose state could not be found in this version of
+    /// Python, and containers without a bound.
+    pub states: Vec<(ObjId, ObjectState)>,
 }
 
 /// Where, when and how a snapshot was taken.
@@ -65,6 +71,8 @@ pub struct Capture {
     pub skipped_type: String,
     /// Full collections since the start of the interpreter.
     pub n_full_collections: u64,
+    /// How the collector was set.
+    pub collector: CollectorState,
     /// Where in the order of birth the old, the middle and the young generation start; the frozen
     /// objects come before.
     pub generation_starts: [u32; 3],
@@ -178,6 +186,30 @@ pub enum RootKind {
     Thread,
 }
 
+/// What an object is in the midst of.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ObjectState {
+    /// A generator, coroutine or asynchronous generator that was never started.
+    Created,
+    /// One that waits in a `yield` or an `await`.
+    Suspended,
+    /// One whose frame is a thread's.
+    Running,
+    /// One that ended, by itself or by `close()`; a Task or Future with a result or an exception.
+    Finished,
+    /// A Task or Future without a result.
+    Pending,
+    /// A Task or Future that was cancelled.
+    Cancelled,
+    /// A file or socket with a descriptor.
+    Open,
+    /// A file or socket without one.
+    Closed,
+    /// A container that throws out an entry before it holds more than so many: a `deque` with
+    /// `maxlen`, a `functools.lru_cache` with `maxsize`.
+    Bounded(u64),
+}
+
 /// Texts, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Strings {
@@ -234,6 +266,15 @@ impl Snapshot {
             .iter()
             .copied()
             .zip(self.references.target[first..end].iter().copied())
+    }
+
+    /// The state of an object, where it is known.
+    pub fn state_of(&self, object: ObjId) -> Option<ObjectState> {
+        let index = self
+            .states
+            .binary_search_by_key(&object, |&(of, _)| of)
+            .ok()?;
+        Some(self.states[index].1)
     }
 
     /// The characters of a `str` that is a key, where they were sent.

@@ -7,6 +7,7 @@ use crate::dicts::{self, Text};
 use crate::graph::emitter::Emitter;
 use crate::graph::kinds::{self, GraphType, Kind, Place};
 use crate::graph::labels::LabelText;
+use crate::graph::states::StateRule;
 use crate::graph::{code, frames, generators};
 use crate::instances::Values;
 use crate::layout::flag;
@@ -146,7 +147,14 @@ impl<'a> Capture<'a> {
             Kind::Known | Kind::Type | Kind::Traversed => {
                 self.traversed(&entry, object, is_collected);
             }
-            Kind::Code => code::references(heap, memory, object, &mut self.emitter),
+            Kind::Code => {
+                code::references(heap, memory, object, &mut self.emitter);
+                code::each_name(heap, memory, object, &mut |name| {
+                    if self.emitter.reach(name) {
+                        self.emitter.marks.add_key(name);
+                    }
+                });
+            }
             Kind::Generator => generators::references(heap, memory, object, &mut self.emitter),
             Kind::Frame => frames::object_references(heap, memory, object, &mut self.emitter),
             Kind::List
@@ -163,6 +171,17 @@ impl<'a> Capture<'a> {
             }
         }
         self.emitter.end();
+        if entry.state_rule != StateRule::None {
+            self.state(entry.state_rule, object);
+        }
+    }
+
+    #[cold]
+    fn state(&mut self, rule: StateRule, object: usize) {
+        if let Some(state) = rule.state(self.walk.heap, self.walk.memory, object) {
+            let Emitter { stream, budget, .. } = &mut self.emitter;
+            stream.write(budget, |writer| writer.state(&state));
+        }
     }
 
     #[inline(always)]

@@ -29,6 +29,10 @@ pub(crate) struct HuntArgs {
     /// look to the end, which makes it slower, unless it is on.
     #[arg(long)]
     pub(crate) trace: bool,
+    /// Take the resident memory apart instead, by one look: objects, buffers and whose they are, free
+    /// blocks, native memory, files, stacks.
+    #[arg(long, conflicts_with_all = ["span", "scans", "trace", "fail", "accept", "format"])]
+    pub(crate) account: bool,
     /// Exit with code 1 when something leaks that is not accepted.
     #[arg(long)]
     pub(crate) fail: bool,
@@ -58,6 +62,7 @@ Examples:
   leakhunt hunt --for 30s -- python app.py
   leakhunt hunt --pid 4121 --fail --accept known-leaks.txt
   leakhunt hunt --pid 4121 --format markdown > report.md
+  leakhunt hunt --pid 4121 --account
   leakhunt hunt --json | jq -r '.findings[] | [.place, .objects_per_s] | @tsv'";
 
 /// How the verdict is shown.

@@ -1,5 +1,7 @@
 //! `leakhunt hunt`.
 
+mod account;
+mod makers;
 mod plan;
 
 use std::time::{Duration, Instant};
@@ -19,10 +21,16 @@ use crate::render::snapshot::shortcomings;
 use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
+use crate::trace::trace;
+use makers::Makers;
 
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
+    if args.account {
+        let result = account::run_account(args, common, &target, &interrupts, output);
+        return target.conclude(result, &interrupts, output);
+    }
     let hunt = || -> anyhow::Result<Exit> {
         let mut door = Door::new(&target, &args.target, &interrupts, output)?;
         let format = match common.json {
@@ -47,6 +55,7 @@ struct Hunt<'a> {
     schedule: Option<Schedule>,
     rss: Vec<u64>,
     longest_pause: Duration,
+    makers: Makers,
     notes: Vec<String>,
     interrupts: &'a Interrupts,
     output: &'a Output,
@@ -70,6 +79,7 @@ impl<'a> Hunt<'a> {
             schedule: None,
             rss: Vec::new(),
             longest_pause: Duration::ZERO,
+            makers: Makers::default(),
             notes: Vec::new(),
             interrupts,
             output,
@@ -119,7 +129,8 @@ impl<'a> Hunt<'a> {
         let Some((snapshot, places)) = &self.last else {
             return Err(ended_too_early(self.pid).into());
         };
-        let judged = judge(snapshot, places, &self.history);
+        let mut judged = judge(snapshot, places, &self.history);
+        self.makers.tell(&mut judged);
         let verdict = Verdict::of(&judged, self.history.n_looks());
         let shown = report(&Report {
             pid: self.pid,
@@ -152,6 +163,9 @@ impl Looks for Hunt<'_> {
             collect: self.args.collect,
             target: &self.args.target,
         };
+        if self.args.trace {
+            trace(session, self.pid, self.output)?;
+        }
         let began = Instant::now();
         let snapshot = capture(session, &wish, memory, self.output)?;
         let places = Places::of(&snapshot);
@@ -169,8 +183,11 @@ impl Looks for Hunt<'_> {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
             self.schedule = Some(schedule);
         }
-        if self.output.shows_progress {
+        if self.args.trace || self.output.shows_progress {
             let judged = judge(&snapshot, &places, &self.history);
+            if self.args.trace {
+                self.makers.ask(session, &snapshot, &judged)?;
+            }
             let n_planned = self.schedule.and_then(|schedule| schedule.count);
             let n_looks = self.history.n_looks();
             self.output.progress(progress(n_looks, n_planned, &judged));

@@ -267,8 +267,8 @@ fn notes(before: &Snapshot, after: &Snapshot, n_probable: u64) -> Vec<String> {
     if n_probable > 0 {
         let is_are = if n_probable == 1 { "counts" } else { "count" };
         notes.push(format!(
-            "{} at addresses that were in use before {is_are} as there before, by what they refer \
-             to; some may be new",
+            "{} at addresses that were in use before {is_are} as there before, by their order of \
+             birth or what they refer to; some may be new",
             counted(n_probable, "object")
         ));
     }

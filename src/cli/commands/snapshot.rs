@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use leakhunt_heap::Snapshot;
 use leakhunt_heap::classify::{By, Relation, Scope, kind_table, visible};
 use leakhunt_heap::hpy;
+use leakhunt_heap::{GarbageLook, Reached, Snapshot};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -127,8 +127,10 @@ fn take(
     let written = destination.write(&snapshot, args.virtual_dicts, output);
     output.progress_is_over();
     let written = written?;
+    let garbage = GarbageLook::of(&snapshot, &Reached::from_roots(&snapshot));
     let taken = Taken {
         path: &shown_path,
+        garbage: &garbage,
         capture: &snapshot.capture,
         n_objects: written.n_objects,
         size_bytes: written.size_bytes,

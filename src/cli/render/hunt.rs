@@ -183,6 +183,9 @@ fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding
     if !finding.package.is_empty() {
         line("package", &finding.package);
     }
+    for (index, frame) in finding.made_at.iter().enumerate() {
+        line(if index == 0 { "made at" } else { "" }, frame);
+    }
     line("why", &finding.why);
     line("next", &report.next(finding));
 }

@@ -1,10 +1,10 @@
 use leakhunt_wire::{
     EdgeName, FieldDef, GraphEnd, GraphWriter, KeyText, LabelDef, LabelKind, More, NoRoom, RootDef,
-    RootKind as SentRoot, TypeDef, TypeFlags,
+    RootKind as SentRoot, StateDef, StateKind, TypeDef, TypeFlags,
 };
 
 use super::*;
-use crate::snapshot::RootKind;
+use crate::snapshot::{ObjectState, RootKind};
 
 /// Writes a stream, in blocks as small as are wanted, and keeps count for its end.
 struct Stream {
@@ -454,4 +454,54 @@ fn no_changed_byte_makes_it_panic() {
         }
     }
     assert!(n_whole > 100 && n_refused > 1000, "{n_whole} {n_refused}");
+}
+
+fn state(address: u64, kind: StateKind, number: u64) -> StateDef {
+    StateDef {
+        address,
+        kind,
+        number,
+    }
+}
+
+#[test]
+fn states_are_of_the_objects_before_them() {
+    let mut stream = Stream::new();
+    stream.types();
+    stream.list(0x2000, 0, &[]);
+    stream.write(&mut |writer| writer.state(&state(0x2000, StateKind::Bounded, 8)));
+    stream.list(0x3000, 0, &[]);
+    stream.list(0x1000, 0, &[]);
+    stream.write(&mut |writer| writer.state(&state(0x1000, StateKind::Finished, 0)));
+    stream.end();
+    let heap = stream.snapshot().expect("it is whole");
+    let expected = [
+        Some(ObjectState::Finished),
+        Some(ObjectState::Bounded(8)),
+        None,
+    ];
+    let found: Vec<_> = heap.ids().map(|object| heap.state_of(object)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_state_of_another_object_or_a_second_one_is_refused() {
+    let with = |states: &[u64]| {
+        let mut stream = Stream::new();
+        stream.types();
+        stream.list(0x1000, 0, &[]);
+        stream.list(0x2000, 0, &[]);
+        for &address in states {
+            stream.write(&mut |writer| writer.state(&state(address, StateKind::Open, 0)));
+        }
+        stream.end();
+        stream.snapshot().map(|heap| heap.states.len())
+    };
+    assert_eq!(with(&[0x2000]), Ok(1));
+    let twice = AssembleError::Twice { address: 0x2000 };
+    assert_eq!(with(&[0x2000, 0x2000]), Err(twice));
+    for address in [0x1000, 0x4000] {
+        let error = with(&[address]).unwrap_err().to_string();
+        assert!(error.contains("unknown object before a state"), "{error}");
+    }
 }

@@ -86,6 +86,8 @@ pub struct Finding {
     pub n_intervals: usize,
     /// Some of its newest objects, in the last snapshot.
     pub examples: Vec<ObjId>,
+    /// `file:line` of where they were made, the newest frame first; empty where it is not known.
+    pub made_at: Vec<String>,
     /// Why it is a leak.
     pub why: String,
 }
@@ -204,6 +206,7 @@ impl Judge<'_> {
                 GrowthOf::Objects => name.examples.clone(),
                 GrowthOf::References | GrowthOf::Bytes => Vec::new(),
             },
+            made_at: Vec::new(),
             why: why(one),
         })
     }

@@ -77,7 +77,7 @@ fn name(
     let found = paths.holder_at(snapshot, &path, step);
     let mut place = match &found {
         Some(found) => found.name.clone(),
-        None => path.steps[step].expression.clone(),
+        None => path.steps[step].name.clone(),
     };
     let mut expression = expression_of(&path, step);
     if !is_one {

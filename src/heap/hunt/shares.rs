@@ -120,7 +120,9 @@ impl Cuts {
                 GrowthOf::Objects => places.paths().parent(object),
                 GrowthOf::References | GrowthOf::Bytes => None,
             };
-            match holder.filter(|&holder| is_entry(snapshot, holder, object)) {
+            let label = places.paths().label_to(snapshot, object);
+            let is_entry = label.is_some_and(|label| is_entry_label(label.name()));
+            match holder.filter(|_| is_entry) {
                 Some(holder) => {
                     cuts.collections.insert(holder, index);
                 }
@@ -142,13 +144,7 @@ impl Cuts {
     }
 }
 
-/// Whether an object is one of the entries of a collection, not an attribute.
-fn is_entry(snapshot: &Snapshot, holder: ObjId, object: ObjId) -> bool {
-    snapshot
-        .references_of(holder)
-        .any(|(label, target)| target == object && is_entry_label(label.name()))
-}
-
+/// Whether something is one of the entries of a collection, not an attribute.
 fn is_entry_label(label: LabelName) -> bool {
     matches!(
         label,

@@ -3,6 +3,7 @@
 use leakhunt_wire::TypeFlags;
 
 use super::classes::Classes;
+use super::spoken::{is_suspended, module_of_frame};
 use super::stdlib::{is_stdlib, package};
 use super::{Path, PathRoot, PathStep, is_class, is_exact};
 use crate::snapshot::{LabelName, ObjId, Snapshot};
@@ -11,7 +12,7 @@ use crate::snapshot::{LabelName, ObjId, Snapshot};
 /// function, a container there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Holder {
-    /// For people: `shop.cache.RENDER_CACHE`, `frame handle(): local rows`.
+    /// For people: `shop.cache.RENDER_CACHE`, `frame handle(): local rows`, `shop.price cache`.
     pub name: String,
     /// As [`Path::expression`], of the place.
     pub expression: String,
@@ -49,7 +50,7 @@ pub(super) fn at(
 ) -> Option<Holder> {
     let owner = nearest_owner(classes, snapshot, path, step)?;
     // Where the way to the owner has a step without a name, what is beyond still has one in it.
-    let n_nameless = |index: usize| path.steps[index].expression.matches("->").count();
+    let n_nameless = |index: usize| path.steps[index].name.matches("->").count();
     let has_name = |&index: &usize| {
         !path.steps[index].expression.is_empty() && n_nameless(index) <= n_nameless(owner.index)
     };
@@ -78,7 +79,7 @@ fn nearest_owner<'p>(
 fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
     let step = &path.steps[index];
     Holder {
-        name: name(&step.expression),
+        name: step.name.clone(),
         expression: step.expression.clone(),
         is_evaluable: step.is_evaluable,
         object: step.object,
@@ -111,8 +112,10 @@ fn owner<'p>(
         module_of(&step.expression)
     } else if of_type.flags & TypeFlags::PYTHON != 0 {
         &of_type.module
-    } else if index == 0 && matches!(path.root, PathRoot::Frame { .. }) {
-        ""
+    } else if of_type.is_frame() || is_suspended(of_type) {
+        module_of_frame(snapshot, step.object).unwrap_or("")
+    } else if index == 0 && path.root == PathRoot::Modules {
+        "sys"
     } else {
         return None;
     };
@@ -147,7 +150,7 @@ fn is_one_of_many(snapshot: &Snapshot, before: &PathStep, step: &PathStep) -> bo
     match step.label.name() {
         LabelName::Key(_) | LabelName::Member(_) => true,
         LabelName::None | LabelName::Internal(_) => {
-            step.expression.contains("->") && !before.expression.contains("->")
+            step.name.contains("->") && !before.name.contains("->")
         }
         LabelName::Value(_) => {
             step.expression.ends_with(']')
@@ -156,15 +159,6 @@ fn is_one_of_many(snapshot: &Snapshot, before: &PathStep, step: &PathStep) -> bo
         }
         LabelName::Item(_) => !is_exact(snapshot, before.object, "tuple"),
         LabelName::Attribute(_) | LabelName::Local(_) | LabelName::Type => false,
-    }
-}
-
-/// The expression without `sys.modules[…]` around the module.
-fn name(expression: &str) -> String {
-    let module = module_of(expression);
-    match module.is_empty() {
-        true => expression.to_owned(),
-        false => expression.replacen(&format!("sys.modules['{module}']"), module, 1),
     }
 }
 

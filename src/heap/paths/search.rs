@@ -160,12 +160,29 @@ impl Search {
         (parent < ROOT).then_some(ObjId(parent))
     }
 
+    /// What that reference is for.
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        let parent = self.parent(object)?;
+        Some(reference(snapshot, parent, self.via[object.0 as usize])?.0)
+    }
+
     /// Takes a reference as the path to an object, unless it is reached already. Whoever calls this
     /// goes over the object's own references.
     pub(crate) fn take(&mut self, object: ObjId, parent: ObjId, via: u32) {
         if !self.is_reached(object) {
             self.parent[object.0 as usize] = parent.0;
             self.via[object.0 as usize] = via;
+        }
+    }
+
+    /// The last step to an object: the index of the root that it is, or who refers to it and by which
+    /// reference.
+    pub(super) fn arrival(&self, object: ObjId) -> Option<Result<u32, (ObjId, u32)>> {
+        let via = self.via[object.0 as usize];
+        match self.parent[object.0 as usize] {
+            NOBODY => None,
+            ROOT => Some(Ok(via)),
+            parent => Some(Err((ObjId(parent), via))),
         }
     }
 

@@ -155,7 +155,8 @@ fn an_object_is_shown_with_its_path_and_look() {
         is_traced: true,
     };
     let mut session = FakeTarget::new(vec![]).open().unwrap();
-    let described = describe(&mut session, &two, &choice.objects, how).unwrap();
+    let objects: Vec<_> = choice.objects.iter().map(|chosen| chosen.object).collect();
+    let described = describe(&mut session, &two, &objects, how).unwrap();
     let look = look_at(&two, &choice, &described, how);
     let object = &look.objects[0];
     assert_eq!(object.path.as_deref(), Some("sys.modules['app'][1]"));

@@ -14,8 +14,20 @@ fn capture() -> Capture {
     }
 }
 
+static NO_GARBAGE: GarbageLook = GarbageLook {
+    n_objects: 0,
+    size_bytes: 0,
+    n_cycles: 0,
+    n_frozen: 0,
+    n_old: 0,
+    n_young: 0,
+    types: Vec::new(),
+    groups: Vec::new(),
+};
+
 fn taken(capture: &Capture) -> Taken<'_> {
     Taken {
+        garbage: &NO_GARBAGE,
         path: "before.leakhunt",
         capture,
         n_objects: 241_009,
