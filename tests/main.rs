@@ -80,6 +80,9 @@ mod stress;
 /// The harness notices what it is there to notice.
 #[cfg(test)]
 mod support_checks;
+/// `suspects` and `retained`: what holds most, and what would be freed with it.
+#[cfg(test)]
+mod suspects;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;
