@@ -73,7 +73,7 @@ pub use snapshot::{
     Strings, Type, TypeId,
 };
 pub use sources::{
-    Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
-    sources,
+    Finding, GrowingType, GrowingTypes, Held, HeldType, HolderShare, Source, Sources, TypeSources,
+    held, sources,
 };
 pub use type_pattern::TypePattern;
