@@ -62,6 +62,9 @@ mod inspect;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;
+/// `paths` and `graph`: how objects of a snapshot are held, and a picture of it that others can read.
+#[cfg(test)]
+mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
