@@ -40,6 +40,7 @@ fn source(name: &str) -> &'static str {
         "ha_sources" => target_source!("ha_sources"),
         "hostile_reprs" => target_source!("hostile_reprs"),
         "idle" => target_source!("idle"),
+        "memory_states" => target_source!("memory_states"),
         "named_places" => target_source!("named_places"),
         "seccomp" => target_source!("seccomp"),
         "secrets" => target_source!("secrets"),
