@@ -22,24 +22,34 @@ const PARTS: [&str; 10] = [
     "unexplained_bytes",
 ];
 
-/// The account of a target: a sum of parts that explains nine tenths, and the target as before.
+/// The account of a target that does nothing meanwhile, which is as before.
 fn account(target: &mut Target) -> Value {
     let before = Fingerprint::of(target);
-    let done = Leakhunt::at(target.pid, "hunt", &["--account", "--json"]).run();
-    let document: Value = serde_json::from_str(&done.expect(0).stdout).unwrap();
+    let memory = memory(target);
     assert_unharmed(&before, target);
+    check_sum(&memory);
+    memory
+}
+
+fn memory(target: &Target) -> Value {
+    let done = Leakhunt::at(target.pid, "hunt", &["--account", "--json"]).run();
+    let mut document: Value = serde_json::from_str(&done.expect(0).stdout).unwrap();
     assert_eq!(document["schema"], "leakhunt.account/1");
-    let mut memory = document["memory"].clone();
+    let mut memory = document["memory"].take();
     // Short enough for the message of a failure.
     for rows in ["files", "buffers"] {
         memory[rows].as_array_mut().unwrap().truncate(1);
     }
-    let sum: u64 = PARTS.iter().map(|part| bytes(&memory, part)).sum();
-    let rss = bytes(&memory, "rss_bytes");
-    assert_eq!(sum, rss, "the parts are the whole: {memory:#}");
-    let unexplained = bytes(&memory, "unexplained_bytes");
-    assert!(unexplained * 10 <= rss, "most is explained: {memory:#}");
     memory
+}
+
+/// Fails unless the parts are the whole, and explain nine tenths of it.
+fn check_sum(memory: &Value) {
+    let sum: u64 = PARTS.iter().map(|part| bytes(memory, part)).sum();
+    let rss = bytes(memory, "rss_bytes");
+    assert_eq!(sum, rss, "the parts are the whole: {memory:#}");
+    let unexplained = bytes(memory, "unexplained_bytes");
+    assert!(unexplained * 10 <= rss, "most is explained: {memory:#}");
 }
 
 fn bytes(memory: &Value, part: &str) -> u64 {
@@ -126,6 +136,14 @@ fn large_objects_are_found_in_malloc() {
     on_each(with_pools(), |py| {
         let part = "python_malloc_bytes";
         check(states(py), "keep_large_objects()", part, 200 * MB);
+    });
+}
+
+#[test]
+fn the_blocks_of_a_deque_are_its_own() {
+    on_each(with_pools(), |py| {
+        let part = "python_malloc_bytes";
+        check(states(py), "keep_deque()", part, 105 * MB);
     });
 }
 
@@ -243,4 +261,27 @@ fn the_account_is_told_to_people() {
     }
     assert_eq!(target.eval("len(kept)"), json!(1));
     target.finish_unharmed();
+}
+
+#[test]
+fn the_account_of_a_busy_target_sums_up_too() {
+    on_each(few(), |py| {
+        for kind in ["busy_python", "threads", "asyncio_server", "fork_loop"] {
+            let mut target = Target::start(py, kind);
+            let before = Fingerprint::of(&mut target);
+            let memory = memory(&target);
+            assert_unharmed(&before, &mut target);
+            check_sum(&memory);
+            target.finish_unharmed();
+        }
+    });
+}
+
+#[test]
+fn the_account_of_a_process_that_is_gone_is_refused() {
+    let target = Target::start(python3(), "idle");
+    let pid = target.pid;
+    target.finish_unharmed();
+    let done = Leakhunt::at(pid, "hunt", &["--account"]).run();
+    done.expect(3).expect_stderr("leakhunt ps");
 }

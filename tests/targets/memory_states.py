@@ -1,4 +1,5 @@
 """Memory in a known state, by a statement of the test."""
+import collections
 import ctypes
 import mmap
 
@@ -18,6 +19,11 @@ def keep_objects():
 def keep_large_objects():
     """200 MB of objects too large for pools."""
     kept.extend(bytes(1000) + b"%d" % n for n in range(195_000))
+
+
+def keep_deque():
+    """104 MB of references in the blocks of a `deque`, all to one object."""
+    kept.append(collections.deque([None]) * (13 * MB))
 
 
 def fragment_pools():
