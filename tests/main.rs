@@ -8,6 +8,9 @@
 #[cfg(test)]
 mod support;
 
+/// `hunt --account`: targets with memory in known states.
+#[cfg(test)]
+mod account;
 /// The image that goes into a target needs no loader.
 #[cfg(test)]
 mod agent_image;

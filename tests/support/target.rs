@@ -43,6 +43,7 @@ fn source(name: &str) -> &'static str {
         "idle" => target_source!("idle"),
         "inspected" => target_source!("inspected"),
         "inspected_clients" => target_source!("inspected_clients"),
+        "memory_states" => target_source!("memory_states"),
         "named_places" => target_source!("named_places"),
         "seccomp" => target_source!("seccomp"),
         "secrets" => target_source!("secrets"),
