@@ -58,7 +58,6 @@ mod history;
 mod holders;
 /// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
 #[cfg(test)]
-mod hunt_fixtures;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;

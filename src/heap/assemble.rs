@@ -160,17 +160,14 @@ impl Assembler {
             }
             match record {
                 Record::Node(node) => {
-                    if addresses.len() >= u32::MAX as usize - 1 {
-                        return Err(AssembleError::TooMany { what: "objects" });
+                    if addresses.len() as u64 >= n_most {
+                        return Err(match n_most < Most::default().n_objects {
+                            true => AssembleError::MoreThanMemory,
+                            false => AssembleError::TooMany { what: "objects" },
+                        });
                     }
                     addresses.push(node.address);
                     Ok(())
-            if let Record::Node(node) = record {
-                if addresses.len() as u64 >= n_most {
-                    return Err(match n_most < Most::default().n_objects {
-                        true => AssembleError::MoreThanMemory,
-                        false => AssembleError::TooMany { what: "objects" },
-                    });
                 }
                 // One for each object at most: that bounds them.
                 Record::State(state) if addresses.last() != Some(&state.address) => {

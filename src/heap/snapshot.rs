@@ -281,13 +281,6 @@ impl Snapshot {
         Some(self.states[index].1)
     }
 
-    /// The characters of a `str` that is a key, where they were sent.
-    pub fn key_text(&self, object: ObjId) -> Option<&str> {
-        Some(self.strings.get(self.key_text_id(object)?))
-    }
-
-    /// The id of [`Snapshot::key_text`].
-    pub fn key_text_id(&self, object: ObjId) -> Option<StrId> {
     /// The characters of a `str` that is a key, where all were sent: what its entry is found by.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
         self.key_start(object)
@@ -297,6 +290,11 @@ impl Snapshot {
     /// The characters of a `str` that is a key, where they were sent: of a long one the first 64,
     /// and `…`.
     pub fn key_start(&self, object: ObjId) -> Option<&str> {
+        Some(self.strings.get(self.key_start_id(object)?))
+    }
+
+    /// The id of [`Snapshot::key_start`].
+    pub(crate) fn key_start_id(&self, object: ObjId) -> Option<StrId> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)

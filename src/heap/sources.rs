@@ -12,7 +12,7 @@ use crate::paths::{Holder, Path, Paths, is_stdlib};
 use crate::snapshot::{ObjId, Objects, Snapshot};
 
 pub use growing::{GrowingType, GrowingTypes};
-pub use holders::{Held, held};
+pub use holders::{HeldObject, held};
 
 /// Objects of a type whose paths are compared.
 const SAMPLE: usize = 200;
@@ -184,7 +184,12 @@ fn sample(snapshot: &Snapshot, mut objects: Vec<ObjId>) -> Vec<ObjId> {
     objects.into_iter().step_by(step).collect()
 }
 
-fn of_type(growth: &GrowingType, n_new: Option<u64>, sample: Vec<Held>, max: usize) -> TypeSources {
+fn of_type(
+    growth: &GrowingType,
+    n_new: Option<u64>,
+    sample: Vec<HeldObject>,
+    max: usize,
+) -> TypeSources {
     let n_sampled = sample.len() as u64;
     let mut holders: Vec<HolderShare> = Vec::new();
     let mut places: Vec<usize> = Vec::with_capacity(sample.len());
@@ -201,7 +206,7 @@ fn of_type(growth: &GrowingType, n_new: Option<u64>, sample: Vec<Held>, max: usi
         holders[place].n_held += 1;
         places.push(place);
     }
-    let mut ranked: Vec<(usize, Held)> = places.into_iter().zip(sample).collect();
+    let mut ranked: Vec<(usize, HeldObject)> = places.into_iter().zip(sample).collect();
     ranked.sort_by_key(|&(place, _)| (std::cmp::Reverse(holders[place].n_held), place));
     holders.sort_by_key(|share| std::cmp::Reverse(share.n_held));
     let examples = ranked

@@ -14,7 +14,7 @@ use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::describe::{self, Described, describe};
 use crate::door::{Door, ended_after, ended_too_early};
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::snapshot::shortcomings;

@@ -7,7 +7,7 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use leakhunt_heap::{Held, MergedPaths, Snapshot};
+use leakhunt_heap::{HeldObject, MergedPaths, Snapshot};
 
 use super::numbers::{bytes, count, counted, share};
 use super::table::{Emphasis, number, table, text};
@@ -29,7 +29,7 @@ pub(crate) struct PathsShown<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) merged: &'a MergedPaths,
     /// Paths of single objects: of all where there are few.
-    pub(crate) whole: Vec<Held>,
+    pub(crate) whole: Vec<HeldObject>,
 }
 
 /// How it is to be shown.
@@ -158,7 +158,7 @@ fn heading(shown: &PathsShown<'_>) -> String {
     text
 }
 
-fn whole_path(text: &mut String, snapshot: &Snapshot, one: &Held) {
+fn whole_path(text: &mut String, snapshot: &Snapshot, one: &HeldObject) {
     let index = one.object.0 as usize;
     let _ = writeln!(
         text,

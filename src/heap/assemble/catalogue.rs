@@ -1,8 +1,8 @@
 //! What a stream tells beside the objects: types, labels, texts, roots, the order of birth.
 
 use leakhunt_wire::{
-    GraphEnd, GraphReader, LabelKind, OrderHead, Record, RootKind as SentRoot, StateDef, StateKind,
     GraphEnd, GraphReader, LabelKind, MAX_KEY_CHARS, OrderHead, Record, RootKind as SentRoot,
+    StateDef, StateKind,
 };
 
 use super::AssembleError;
@@ -10,8 +10,7 @@ use super::addresses::Addresses;
 use crate::collector::CollectorState;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
 use crate::snapshot::{
-    LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
-    CUT, LabelName, ObjId, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
+    CUT, LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
 };
 
 /// The most labels and roots of a stream.

@@ -503,6 +503,9 @@ fn a_state_of_another_object_or_a_second_one_is_refused() {
     for address in [0x1000, 0x4000] {
         let error = with(&[address]).unwrap_err().to_string();
         assert!(error.contains("unknown object before a state"), "{error}");
+    }
+}
+
 #[test]
 fn an_endless_graph_ends_where_the_memory_of_the_process_does() {
     let mut buffer = vec![0; leakhunt_wire::MAX_BLOCK];

@@ -10,7 +10,7 @@ const SHARE: usize = 5;
 
 /// An object, how it is held, and by whom.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Held {
+pub struct HeldObject {
     /// Which.
     pub object: ObjId,
     /// How.
@@ -23,11 +23,11 @@ pub struct Held {
 /// Where an object shares no place with enough others, its holder is that of its path alone.
 ///
 /// Garbage is left out.
-pub fn held(snapshot: &Snapshot, paths: &Paths, objects: &[ObjId]) -> Vec<Held> {
-    let mut sample: Vec<Held> = objects
+pub fn held(snapshot: &Snapshot, paths: &Paths, objects: &[ObjId]) -> Vec<HeldObject> {
+    let mut sample: Vec<HeldObject> = objects
         .iter()
         .filter_map(|&object| {
-            Some(Held {
+            Some(HeldObject {
                 object,
                 path: paths.to(snapshot, object)?,
                 holder: None,

@@ -1,6 +1,6 @@
 //! The JSON of `leakhunt paths`.
 
-use leakhunt_heap::{Branch, Held, Snapshot};
+use leakhunt_heap::{Branch, HeldObject, Snapshot};
 use serde::Serialize;
 
 use super::PathsShown;
@@ -126,7 +126,7 @@ fn add<'a>(
     }
 }
 
-fn whole<'a>(one: &'a Held, snapshot: &Snapshot) -> Whole<'a> {
+fn whole<'a>(one: &'a HeldObject, snapshot: &Snapshot) -> Whole<'a> {
     let address_of = |object: leakhunt_heap::ObjId| snapshot.objects.address[object.0 as usize];
     Whole {
         address: address_of(one.object),

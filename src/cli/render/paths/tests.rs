@@ -59,7 +59,7 @@ fn shown(view: PathsView) -> String {
             objects,
         },
         merged: &merged,
-        whole: vec![Held {
+        whole: vec![HeldObject {
             object: path.steps.last().unwrap().object,
             holder: paths.holder(&heap, &path),
             path,
