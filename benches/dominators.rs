@@ -193,8 +193,10 @@ impl Heap {
         for at in 0..10 {
             let row = self.held(report, at, "tuple");
             self.held(row, 0, "float");
-            let shared = self.shared();
-            self.builder.reference(row, Via::Item(1), shared);
+            for at in 1..4 {
+                let shared = self.shared();
+                self.builder.reference(row, Via::Item(at), shared);
+            }
         }
         21
     }

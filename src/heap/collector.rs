@@ -44,6 +44,13 @@ impl From<&CollectorDef> for CollectorState {
     }
 }
 
+impl CollectorState {
+    /// Whether it starts by itself, as far as is known.
+    pub fn runs(&self) -> bool {
+        self.enabled != Some(false) && self.thresholds.is_none_or(|[young, ..]| young > 0)
+    }
+}
+
 /// `gc.DEBUG_SAVEALL`.
 const SAVE_ALL: u64 = 32;
 /// Above this a threshold was raised by far: Python's own are 700 and 2,000.
@@ -96,7 +103,7 @@ pub fn why_not_collected(capture: &Capture, garbage: &GarbageLook) -> Vec<String
         ));
     }
     // Whether it may be that the collector has simply not come to it yet.
-    let runs = collector.enabled == Some(true) && young != Some(0);
+    let runs = collector.enabled == Some(true) && collector.runs();
     if runs && garbage.n_old > 0 {
         why.push(not_yet_full(collector, garbage));
     }

@@ -10,6 +10,7 @@ use crate::snapshot::{LabelName, ObjId, RootKind, Snapshot};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Functions {
     modules: HashMap<ObjId, String>,
+    by_name: HashMap<String, ObjId>,
 }
 
 /// A function.
@@ -40,18 +41,24 @@ const WITH_CODE: [&str; 5] = [
 impl Functions {
     /// Looks into `sys.modules`.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
-        let mut modules = HashMap::new();
+        let (mut modules, mut by_name) = (HashMap::new(), HashMap::new());
         let of_modules = |root: &&crate::snapshot::Root| root.kind == RootKind::Modules;
         for root in snapshot.roots.iter().filter(of_modules) {
             for (name, module) in entries(snapshot, root.object) {
                 let globals = field(snapshot, module, "__dict__");
                 if let (Some(name), Some(globals)) = (snapshot.key_text(name), globals) {
                     // `__main__` may be there by another name, too: the first is the one to know.
+                    by_name.entry(name.to_owned()).or_insert(globals);
                     modules.entry(globals).or_insert_with(|| name.to_owned());
                 }
             }
         }
-        Self { modules }
+        Self { modules, by_name }
+    }
+
+    /// The globals of a module.
+    pub(crate) fn globals_of(&self, module: &str) -> Option<ObjId> {
+        self.by_name.get(module).copied()
     }
 
     /// The name of a function, a bound method, a `functools.partial`, or of what a frame, a generator

@@ -10,10 +10,11 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::functions::Functions;
+use crate::hunt::rise;
+use crate::hunt::trend::Trend;
 use crate::paths::package;
 use crate::reach::Reached;
-use crate::snapshot::{ObjId, Objects, Snapshot, TypeId};
-use crate::steady::{Steady, steady};
+use crate::snapshot::{Capture, ObjId, Objects, Snapshot, TypeId};
 use components::Components;
 use cycle::Maker;
 
@@ -70,6 +71,8 @@ pub struct CycleGroup {
     pub n_objects: u64,
     /// Their bytes.
     pub size_bytes: u64,
+    /// Those of them in the two younger generations, which the collector soon comes to.
+    pub n_young: u64,
     /// Garbage that is in these cycles or hangs on them. What hangs on several is counted once, with
     /// one that no other cycle leads to where there is one.
     pub n_held: u64,
@@ -87,10 +90,13 @@ pub struct CycleGroup {
 pub struct GarbageGrowth {
     /// The cycles, at the last look.
     pub group: CycleGroup,
-    /// Objects held at each look, as they grow.
-    pub objects: Steady,
+    /// Objects in the cycles, those left out that the collector soon comes to.
+    pub objects: Trend,
     /// Change of the bytes held from the first look to the last.
     pub bytes_delta: i64,
+    /// Whether the collector runs and will free them at some time: so many of them is the price of its
+    /// thresholds, not a leak.
+    pub will_be_freed: bool,
 }
 
 /// A group while it is gathered.
@@ -157,6 +163,7 @@ impl GarbageLook {
             group.n_cycles += 1;
             group.n_objects += members.len() as u64;
             group.size_bytes += bytes_of(snapshot, members);
+            group.n_young += n_young(snapshot, members);
         }
         hang(snapshot, &components, &group_of, &members_of, &mut gathered);
         count_generations(snapshot, &components.objects, &mut look);
@@ -236,6 +243,15 @@ fn count_generations(snapshot: &Snapshot, objects: &[ObjId], look: &mut GarbageL
     }
 }
 
+fn n_young(snapshot: &Snapshot, objects: &[ObjId]) -> u64 {
+    let [_, middle, _] = snapshot.capture.generation_starts;
+    let is_young = |object: &&ObjId| {
+        let place = snapshot.objects.birth_place[object.0 as usize];
+        place != Objects::UNTRACKED && place >= middle
+    };
+    objects.iter().filter(is_young).count() as u64
+}
+
 fn bytes_of(snapshot: &Snapshot, objects: &[ObjId]) -> u64 {
     objects
         .iter()
@@ -266,36 +282,48 @@ fn types_of(snapshot: &Snapshot, objects: &[ObjId]) -> Vec<GarbageType> {
     types
 }
 
-/// Cycles of which there are more at each look. A collector that runs now and then frees them, so that
-/// the number falls: that is none.
-pub fn garbage_growth(looks: &[(f64, GarbageLook)]) -> Vec<GarbageGrowth> {
+/// Cycles of which there are more from look to look, given as seconds and what was seen; `capture` is the
+/// last look's. While the collector runs, what is in the younger generations does not count: it comes and
+/// goes. Free-threaded builds have no generations: there is no growth as long as their collector runs.
+pub fn garbage_growth(looks: &[(f64, GarbageLook)], capture: &Capture) -> Vec<GarbageGrowth> {
     let Some((_, last)) = looks.last() else {
         return Vec::new();
     };
+    let runs = capture.collector.runs();
+    if runs && capture.free_threaded {
+        return Vec::new();
+    }
+    let seconds: Vec<f64> = looks.iter().map(|(seconds, _)| *seconds).collect();
     let mut growth: Vec<GarbageGrowth> = last
         .groups
         .iter()
         .filter_map(|group| {
-            let same = |look: &GarbageLook| {
-                let is_same =
-                    |one: &&CycleGroup| one.made_by == group.made_by && one.types == group.types;
-                let one = look.groups.iter().find(is_same);
-                one.map_or((0, 0), |one| (one.n_held, one.held_bytes))
-            };
-            let counts: Vec<(f64, u64)> = looks
+            let same: Vec<Option<&CycleGroup>> = looks
                 .iter()
-                .map(|(seconds, look)| (*seconds, same(look).0))
+                .map(|(_, look)| look.groups.iter().find(|one| one.is_like(group)))
                 .collect();
-            let first_bytes = looks.first().map_or(0, |(_, look)| same(look).1);
+            let count = |one: &CycleGroup| match runs {
+                true => one.n_objects - one.n_young,
+                false => one.n_objects,
+            };
+            let counts: Vec<u64> = same.iter().map(|one| one.map_or(0, count)).collect();
+            let first_bytes = same[0].map_or(0, |one| one.held_bytes);
             Some(GarbageGrowth {
                 group: group.clone(),
-                objects: steady(&counts)?,
+                objects: rise(&seconds, &counts)?,
                 bytes_delta: group.held_bytes as i64 - first_bytes as i64,
+                will_be_freed: runs && last.n_frozen == 0,
             })
         })
         .collect();
     growth.sort_by(|a, b| b.objects.per_second.total_cmp(&a.objects.per_second));
     growth
+}
+
+impl CycleGroup {
+    fn is_like(&self, other: &Self) -> bool {
+        self.made_by == other.made_by && self.types == other.types
+    }
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod growing;
 mod history;
 mod name;
 mod places;
+mod rise;
 mod shares;
 pub mod trend;
 
@@ -17,4 +18,5 @@ pub use growing::{Growing, GrowthOf, Unclear, growing_places};
 pub use history::{Measure, PlaceHistory};
 pub use name::{PlaceName, name_places};
 pub use places::{Places, Way, WayId};
+pub(crate) use rise::rise;
 pub use shares::{Share, leak_shares};

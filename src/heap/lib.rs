@@ -43,9 +43,11 @@ pub mod hpy;
 pub mod hunt;
 mod identity;
 mod inspect;
+mod inventory;
 mod kinds;
 mod look;
 mod merged_paths;
+mod native;
 mod new_objects;
 mod object_graph;
 mod object_set;
@@ -60,7 +62,6 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
-mod steady;
 mod suspects;
 mod type_pattern;
 
@@ -77,9 +78,13 @@ pub use identity::{Identity, identify};
 pub use inspect::{
     Fingerprint, Inspection, Inspections, Verdict, fingerprint, inspect, suspect_stretch,
 };
+pub use inventory::{Group, GroupGrowth, Inventory, KernelView, descriptor_growth, thread_growth};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};
+pub use native::{
+    Mapped, NativeGrowth, NativeLook, NativeOwner, NativeType, native_growth, native_owner,
+};
 pub use new_objects::{NewObject, NewObjects, NewObjectsLook, first_referrers};
 pub use object_graph::{
     Direction, EdgeText, GraphEdge, GraphNode, GraphScope, ObjectGraph, object_graph,
@@ -95,9 +100,8 @@ pub use snapshot::{
     StrId, Strings, Type, TypeId,
 };
 pub use sources::{
-    Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
-    sources,
+    Finding, GrowingType, GrowingTypes, HeldObject, HeldType, HolderShare, Source, Sources,
+    TypeSources, held, sources,
 };
-pub use steady::{Steady, steady};
 pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
 pub use type_pattern::TypePattern;

@@ -1,5 +1,5 @@
 //! Chunks of glibc's `malloc`, walked from outside (glibc, `malloc/malloc.c`, `malloc/arena.c`; the
-//! sizes and bits have been the same since 2.10).
+//! sizes and bits have been the same since 2.10, but for chunks with a mapping to themselves).
 //!
 //! Each chunk starts with the size of the one before it, and its own size with three bits. Whether it
 //! is in use stands in the next one. The heap is of a process that runs, or that has overwritten it:
@@ -75,7 +75,12 @@ fn size_at(memory: &impl Peek, at: u64) -> Option<u64> {
 pub(super) fn mapped_chunk(header: &[u8], at: u64, end: u64) -> Option<u64> {
     let word = |at: usize| Some(u64::from_le_bytes(header.get(at..at + 8)?.try_into().ok()?));
     let (padding, size) = (word(0)?, word(8)?);
-    let len = size & !BITS;
+    let given = size & !BITS;
+    // From 2.43 on without the header.
+    let len = match given.is_multiple_of(PAGE_BYTES) {
+        true => given,
+        false => given.checked_add(HEADER)?,
+    };
     let is_chunk = padding == 0
         && size & BITS == IS_MAPPED
         && len > 0

@@ -77,7 +77,9 @@ impl<'s> Regions<'s> {
                     is_brk_heap,
                     follows_file: index.checked_sub(1).is_some_and(|before| {
                         let before = &mappings[before];
-                        before.range.end == range.start && before.path.starts_with('/')
+                        before.range.end == range.start
+                            && before.is_writable
+                            && before.path.starts_with('/')
                     }),
                     pages: Pages::default(),
                 }),
@@ -114,11 +116,6 @@ impl<'s> Regions<'s> {
 }
 
 impl Region {
-    /// Whether a mapping is a part of it.
-    pub(super) fn holds(&self, mapping: &ResidentMapping) -> bool {
-        self.range.start <= mapping.range.start && mapping.range.end <= self.range.end
-    }
-
     fn is_too_sparse(&self) -> bool {
         let len = self.range.end - self.range.start;
         len / PAGE_BYTES > MOST_PAGES && self.rss_bytes < len / SPARSE

@@ -237,26 +237,42 @@ fn a_long_ring_is_searched_without_a_deep_stack() {
     );
 }
 
-#[test]
-fn garbage_that_is_collected_now_and_then_does_not_grow_and_other_garbage_does() {
-    let look = |n_cycles: usize| {
+/// So many cycles at each look, a second apart; `old` is where the middle generation starts.
+fn series(counts: &[usize], middle: u32) -> Vec<(f64, GarbageLook)> {
+    let one = |n_cycles: usize| {
         let (mut heap, globals) = with_globals();
+        heap.capture().generation_starts = [0, middle, middle];
         for _ in 0..n_cycles {
             handler(&mut heap, globals);
         }
         look(&heap.finish())
     };
-    let series = |counts: &[usize]| -> Vec<(f64, GarbageLook)> {
-        (0..)
-            .map(f64::from)
-            .zip(counts.iter().map(|&count| look(count)))
-            .collect()
-    };
-    assert_eq!(garbage_growth(&series(&[5, 80, 2, 90])), []);
-    let growth = garbage_growth(&series(&[5, 10, 15, 20]));
+    let looks = counts.iter().map(|&count| one(count));
+    (0..).map(f64::from).zip(looks).collect()
+}
+
+fn with_collector(enabled: bool) -> Capture {
+    let mut capture = Capture::default();
+    capture.collector.enabled = Some(enabled);
+    capture
+}
+
+#[test]
+fn garbage_grows_while_the_collector_is_off_and_not_when_it_is_collected_now_and_then() {
+    let off = with_collector(false);
+    assert_eq!(garbage_growth(&series(&[5, 80, 2, 90], 0), &off), []);
+    let growth = garbage_growth(&series(&[5, 10, 15, 20], 0), &off);
     assert_eq!(growth.len(), 1);
-    let per_cycle = growth[0].group.n_held / 20;
-    assert_eq!(growth[0].objects.per_second, 5.0 * per_cycle as f64);
-    assert_eq!(growth[0].objects.total, 15 * per_cycle);
+    // Five objects in each cycle.
+    assert_eq!(growth[0].objects.per_second, 25.0);
     assert!(growth[0].bytes_delta > 15_000);
+    assert!(!growth[0].will_be_freed);
+}
+
+#[test]
+fn what_a_running_collector_soon_comes_to_does_not_grow_and_what_it_left_does() {
+    let on = with_collector(true);
+    assert_eq!(garbage_growth(&series(&[5, 10, 15, 20], 0), &on), []);
+    let growth = garbage_growth(&series(&[5, 10, 15, 20], u32::MAX - 1), &on);
+    assert!(matches!(growth.as_slice(), [one] if one.will_be_freed));
 }

@@ -95,6 +95,7 @@ fn a_mapped_chunk_is_known_by_its_header() {
     };
     assert_eq!(chunk(0, 0x5000 | 2), Some(0x5000));
     assert_eq!(chunk(0, 0x10000 | 2), Some(0x10000));
+    assert_eq!(chunk(0, 0x4ff0 | 2), Some(0x5000));
     assert_eq!(chunk(0, 0x11000 | 2), None);
     assert_eq!(chunk(0, 0x5000), None);
     assert_eq!(chunk(0, 0x5000 | 3), None);
