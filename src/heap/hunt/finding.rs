@@ -130,7 +130,9 @@ pub fn judge(snapshot: &Snapshot, places: &Places, history: &PlaceHistory) -> Pl
         .collect();
     findings.sort_by(|one, other| {
         let rank = |finding: &Finding| finding.bytes_rate.per_second;
-        rank(other).total_cmp(&rank(one))
+        is_of_weak_references(one)
+            .cmp(&is_of_weak_references(other))
+            .then(rank(other).total_cmp(&rank(one)))
     });
     let few: Vec<Growing> = unclear
         .into_iter()
@@ -254,6 +256,17 @@ impl Rate {
             high: self.high * factor,
         }
     }
+}
+
+/// Whether weak references are what grows: where their objects live, something else keeps these, and is
+/// the cause.
+fn is_of_weak_references(finding: &Finding) -> bool {
+    finding.holds.first().is_some_and(|held| {
+        matches!(
+            &*held.type_key,
+            "weakref.ReferenceType" | "weakref.KeyedRef" | "weakref.WeakMethod"
+        )
+    })
 }
 
 /// `grew in 5 of 5 intervals; nothing was ever removed`.
