@@ -12,6 +12,7 @@ use leakhunt_wire::TypeFlags;
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
+pub(crate) use classes::{attribute, in_dict};
 use search::Search;
 
 pub use holder::Holder;

@@ -156,7 +156,7 @@ pub(super) enum Shadow {
 }
 
 /// What an object refers to as an attribute.
-fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+pub(crate) fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
     let name = snapshot.strings.find(name)?;
     snapshot
         .references_of(object)
@@ -165,7 +165,7 @@ fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
 }
 
 /// What a `dict` has under a key whose characters are known.
-fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
+pub(crate) fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
     let mut is_next = false;
     for (label, target) in snapshot.references_of(dict) {
         match label.name() {
