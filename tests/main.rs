@@ -61,6 +61,9 @@ mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
+#[cfg(test)]
+mod hunt_fixtures;
 /// Objects that should be gone and their twins, and what objects are in the midst of.
 #[cfg(test)]
 mod inspect;
