@@ -170,23 +170,31 @@ impl Finder<'_> {
             .collect()
     }
 
-    /// Whether what grows at a place are weak references, and their keys, in a container of the module
-    /// `weakref`: it drops the dead ones, so that it grows as something else keeps more and more alive.
+    /// Whether what grows at a place are weak references, and their keys, where Python drops the dead
+    /// ones: there are more and more as something else keeps what they refer to.
     fn is_book_of_living(&self, place: WayId, ways: &[WayId]) -> bool {
-        let paths = self.places.paths();
-        let place = self.places.way(place);
-        let keeps_order = |from: WayId| {
-            let label = place.label.name();
-            paths.is_weak(self.snapshot, self.places.way(from).first)
-                && matches!(label, LabelName::Attribute(name)
-                    if self.snapshot.strings.get(name) == "data")
-        };
-        place.from.is_some_and(keeps_order)
+        self.drops_the_dead(self.places.way(place))
             && ways.iter().all(|&way| {
                 let way = self.places.way(way);
-                let of_type = &self.snapshot.types[way.type_id.0 as usize];
-                matches!(way.label.name(), LabelName::Key(_)) || is_weak_reference(of_type)
+                let is_key = matches!(way.label.name(), LabelName::Key(_));
+                is_key || is_weak_reference(&self.snapshot.types[way.type_id.0 as usize])
             })
+    }
+
+    /// Whether a place is the table of a container of the module `weakref`, of the subclasses of a class,
+    /// or of what an abstract class knows of others.
+    fn drops_the_dead(&self, place: &Way) -> bool {
+        let text = |name| self.snapshot.strings.get(name);
+        let owner = place.from.map(|from| self.places.way(from));
+        match (place.label.name(), owner) {
+            (LabelName::Attribute(name), Some(owner)) if text(name) == "data" => {
+                let paths = self.places.paths();
+                paths.is_weak(self.snapshot, owner.first)
+            }
+            (LabelName::Internal(name), _) if text(name) == "subclasses" => true,
+            (_, Some(owner)) => self.snapshot.types[owner.type_id.0 as usize].name == *"_abc_data",
+            _ => false,
+        }
     }
 
     fn is_frame(&self, way: WayId) -> bool {

@@ -70,6 +70,38 @@ fn a_weak_container_whose_values_keep_its_keys_grows() {
 }
 
 #[test]
+fn the_tables_of_an_abstract_class_do_not_grow_of_themselves() {
+    let classes = grown(|n| {
+        let mut heap = SnapshotBuilder::new();
+        let modules = heap.object("dict");
+        heap.root(RootKind::Modules, modules);
+        let shop = heap.module(modules, "shop");
+        let base = heap.class("shop.Base");
+        heap.attribute(shop, "Base", base);
+        let subclasses = heap.object("dict");
+        heap.reference(base, Via::Internal("subclasses"), subclasses);
+        let known = heap.object("_abc._abc_data");
+        heap.attribute(base, "_abc_impl", known);
+        let cache = heap.object("set");
+        heap.reference(known, Via::Unnamed, cache);
+        let cached = heap.object("list");
+        heap.attribute(shop, "CACHED", cached);
+        for index in 0..n {
+            let class = heap.tracked("shop.Meta");
+            heap.reference(cached, Via::Item(index), class);
+            let (one, other) = (
+                heap.tracked("weakref.ReferenceType"),
+                heap.tracked("weakref"),
+            );
+            heap.entry(subclasses, &index.to_string(), one);
+            heap.reference(cache, Via::Member(index), other);
+        }
+        heap.finish()
+    });
+    assert_eq!(classes, ["shop.Meta"]);
+}
+
+#[test]
 fn a_list_of_weak_references_grows() {
     let references = grown(|n| {
         let mut heap = SnapshotBuilder::new();
