@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::paths::{attribute, in_dict};
+use crate::attributes::{entry, field};
 use crate::snapshot::{LabelName, ObjId, RootKind, Snapshot, StrId};
 
 /// What belongs to a module by more than its type.
@@ -32,9 +32,9 @@ impl Modules {
         for (name, module) in modules(snapshot) {
             let kind = kind(name);
             kinds.entry(module).or_insert(kind);
-            if let Some(globals) = attribute(snapshot, module, "__dict__") {
+            if let Some(globals) = field(snapshot, module, "__dict__") {
                 kinds.entry(globals).or_insert(kind);
-                if let Some(name) = in_dict(snapshot, globals, "__name__") {
+                if let Some(name) = entry(snapshot, globals, "__name__") {
                     names.entry(name).or_insert(kind);
                 }
             }
@@ -60,11 +60,7 @@ impl Modules {
             return known;
         }
         // A class without instances: only its dict tells.
-        let name = in_dict(
-            snapshot,
-            attribute(snapshot, object, "__dict__")?,
-            "__module__",
-        )?;
+        let name = entry(snapshot, field(snapshot, object, "__dict__")?, "__module__")?;
         self.names.get(&name).copied()
     }
 }

@@ -103,7 +103,7 @@ fn functions_and_globals_are_of_the_module_that_they_are_in() {
     heap.attribute(module, "keep", function);
     heap.size(function, 300);
     let finished = heap.clone().finish();
-    let globals = crate::paths::attribute(&finished, module, "__dict__").expect("it has some");
+    let globals = crate::attributes::field(&finished, module, "__dict__").expect("it has some");
     heap.reference(function, Via::Attribute("__globals__"), globals);
     let class = heap.class("shop.models.User");
     heap.root(RootKind::Interpreter, class);
