@@ -6,8 +6,8 @@ mod plan;
 
 use std::time::{Duration, Instant};
 
-use leakhunt_heap::Snapshot;
-use leakhunt_heap::hunt::{PlaceHistory, Places, judge};
+use leakhunt_heap::hunt::{Beside, PlaceHistory, Places, judge};
+use leakhunt_heap::{Mapped, Snapshot};
 
 use crate::args::{Common, HuntArgs, HuntFormat};
 use crate::budget::Memory;
@@ -15,6 +15,7 @@ use crate::capture::{Wish, capture};
 use crate::door::{Door, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
+use crate::kernel_view::{kernel_view, mapped_files};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress, report};
 use crate::render::snapshot::shortcomings;
@@ -50,6 +51,9 @@ struct Hunt<'a> {
     pid: u32,
     started: Instant,
     history: PlaceHistory,
+    beside: Beside,
+    /// The files in the target's memory at the last look.
+    mapped: Vec<Mapped>,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
     schedule: Option<Schedule>,
@@ -75,6 +79,8 @@ impl<'a> Hunt<'a> {
             pid,
             started: Instant::now(),
             history: PlaceHistory::default(),
+            beside: Beside::default(),
+            mapped: Vec::new(),
             last: None,
             schedule: None,
             rss: Vec::new(),
@@ -131,6 +137,9 @@ impl<'a> Hunt<'a> {
         };
         let mut judged = judge(snapshot, places, &self.history);
         self.makers.tell(&mut judged);
+        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
+        let notes = [&self.notes[..], &beside.notes].concat();
+        beside.merge_into(&mut judged.findings);
         let verdict = Verdict::of(&judged, self.history.n_looks());
         let shown = report(&Report {
             pid: self.pid,
@@ -143,7 +152,7 @@ impl<'a> Hunt<'a> {
             judged: &judged,
             is_traced: self.args.trace,
             limit: self.args.limit,
-            notes: &self.notes,
+            notes: &notes,
             format: self.format,
         });
         self.output.result(&shown)?;
@@ -167,10 +176,13 @@ impl Looks for Hunt<'_> {
             trace(session, self.pid, self.output)?;
         }
         let began = Instant::now();
+        let kernel = kernel_view(self.pid);
+        self.mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
         let places = Places::of(&snapshot);
         let seconds = (began - self.started).as_secs_f64();
         self.history.observe(&places, seconds);
+        self.beside.observe(&snapshot, &kernel, seconds);
         self.rss.push(memory.rss_bytes);
         let pause = Duration::from_micros(snapshot.capture.pause_us);
         self.longest_pause = self.longest_pause.max(pause);
