@@ -17,6 +17,7 @@ mod heap_file;
 mod hpy_file;
 mod interrupt;
 mod kernel_view;
+mod leftovers;
 mod memory_limit;
 mod near_names;
 mod output;

@@ -5,10 +5,12 @@ mod holder;
 mod label;
 mod print;
 mod search;
+mod spoken;
 mod stdlib;
 
 use leakhunt_wire::TypeFlags;
 
+use crate::functions::Functions;
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
@@ -29,6 +31,7 @@ pub(crate) const MOST_STEPS: usize = 100;
 pub struct Paths {
     search: Search,
     classes: Classes,
+    functions: Functions,
 }
 
 /// How an object is held.
@@ -86,8 +89,17 @@ pub struct PathStep {
     pub label: Label,
     /// The path up to here. Empty where the step is but a part of the next, as `__dict__` is.
     pub expression: String,
+    /// What people call it: `shop.cache.RENDER_CACHE`, `cell 'calls' of shop.price()`.
+    pub name: String,
     /// See [`Path::is_evaluable`].
     pub is_evaluable: bool,
+}
+
+impl Path {
+    /// What people call the object.
+    fn name(&self) -> &str {
+        self.steps.last().map_or("", |step| &step.name)
+    }
 }
 
 impl Paths {
@@ -131,6 +143,7 @@ impl Paths {
         Self {
             search,
             classes: Classes::of(snapshot),
+            functions: Functions::of(snapshot),
         }
     }
 
@@ -161,7 +174,7 @@ impl Paths {
 
     /// Who is to blame: see [`Holder`]. `None` where nobody on the path is known by a name.
     pub fn holder(&self, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
-        holder::of(&self.classes, snapshot, path)
+        holder::of(self, snapshot, path)
     }
 
     /// The holder of what a step of a path holds.
@@ -171,7 +184,7 @@ impl Paths {
         path: &Path,
         step: usize,
     ) -> Option<Holder> {
-        holder::at(&self.classes, snapshot, path, step)
+        holder::at(self, snapshot, path, step)
     }
 
     /// The name of the class that an object is, if it is one.
