@@ -8,8 +8,8 @@ mod plan;
 
 use std::time::{Duration, Instant};
 
-use leakhunt_heap::hunt::{PlaceHistory, Places, judge};
-use leakhunt_heap::{Inspections, MemoryVerdict, Snapshot, inspect};
+use leakhunt_heap::hunt::{Beside, PlaceHistory, Places, judge};
+use leakhunt_heap::{Inspections, Mapped, MemoryVerdict, Snapshot, inspect};
 
 use crate::account::{account, name_owners};
 use crate::args::{Common, HuntArgs, HuntFormat};
@@ -18,6 +18,7 @@ use crate::capture::{Wish, capture};
 use crate::door::{Door, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
+use crate::kernel_view::{kernel_view, mapped_files};
 use crate::memory_limit::memory_limit;
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress, report};
@@ -57,6 +58,9 @@ struct Hunt<'a> {
     pid: u32,
     started: Instant,
     history: PlaceHistory,
+    beside: Beside,
+    /// The files in the target's memory at the last look.
+    mapped: Vec<Mapped>,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
     schedule: Option<Schedule>,
@@ -84,6 +88,8 @@ impl<'a> Hunt<'a> {
             pid,
             started: Instant::now(),
             history: PlaceHistory::default(),
+            beside: Beside::default(),
+            mapped: Vec::new(),
             last: None,
             schedule: None,
             native_memory: NativeMemory::default(),
@@ -143,6 +149,9 @@ impl<'a> Hunt<'a> {
         let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
         self.makers.tell(&mut judged);
         let memory = account(self.pid, snapshot);
+        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
+        let notes = [&self.notes[..], &beside.notes].concat();
+        beside.merge_into(&mut judged.findings);
         let native = self.native_memory.finding(self.history.seconds());
         judged.findings.extend(native);
         self.accepted.mark(&mut judged.findings);
@@ -167,7 +176,7 @@ impl<'a> Hunt<'a> {
             memory_limit: memory_limit(self.pid),
             is_traced: self.args.trace,
             limit: self.args.limit,
-            notes: &self.notes,
+            notes: &notes,
             format: self.format,
             width: self.output.width,
         });
@@ -192,11 +201,14 @@ impl Looks for Hunt<'_> {
             trace(session, self.pid, self.output)?;
         }
         let began = Instant::now();
+        let kernel = kernel_view(self.pid);
+        self.mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
         let places = Places::of(&snapshot);
         let seconds = (began - self.started).as_secs_f64();
         self.history.observe(&places, seconds);
         self.native_memory.observe(memory, &snapshot);
+        self.beside.observe(&snapshot, &kernel, seconds);
         let pause = Duration::from_micros(snapshot.capture.pause_us);
         self.longest_pause = self.longest_pause.max(pause);
         for note in shortcomings(&snapshot.capture) {

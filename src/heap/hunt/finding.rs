@@ -292,6 +292,39 @@ impl Judge<'_> {
     }
 }
 
+impl Finding {
+    /// One that has no place in the heap, and knows its rate alone.
+    pub fn beside_places(kind: FindingKind, place: String, trend: &Trend, why: &str) -> Self {
+        let (n_rises, n_intervals) = (trend.n_rises, trend.n_intervals);
+        let why = match why {
+            "" => String::new(),
+            why => format!("; {why}"),
+        };
+        Self {
+            kind,
+            fingerprint: Fingerprint::of_labels(&[format!("{kind:?}"), place.clone()]),
+            place,
+            also: Vec::new(),
+            holder_type: String::new(),
+            of: GrowthOf::Objects,
+            holds: Vec::new(),
+            rate: Rate::of(trend),
+            bytes_rate: Rate::default(),
+            share_bytes: 0,
+            exclusive_bytes: 0,
+            exclusive_objects: 0,
+            path: String::new(),
+            package: String::new(),
+            n_rises,
+            n_intervals,
+            examples: Vec::new(),
+            made_at: Vec::new(),
+            why: format!("grew in {n_rises} of {n_intervals} intervals{why}"),
+            is_accepted: false,
+        }
+    }
+}
+
 impl Rate {
     /// The slope of a trend.
     pub fn of(trend: &Trend) -> Self {
