@@ -59,8 +59,6 @@ mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;
-/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
-#[cfg(test)]
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
