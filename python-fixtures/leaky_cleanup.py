@@ -1,6 +1,6 @@
 """Each `Scratch` registers its removal with `atexit`, and the process does not exit.
 
-leakhunt must say: `Scratch` grows, held by `atexit callbacks`.
+leakhunt must say: `method` grows, held by native code.
 """
 
 import atexit

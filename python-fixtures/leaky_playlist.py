@@ -1,6 +1,7 @@
 """A list whose links know the next and the one before; played songs stay in it.
 
-leakhunt must say: `Song` grows, held by `leaky_playlist.PLAYLIST`.
+leakhunt must say: `Song` grows, held by `leaky_playlist.PLAYLIST.first`
+or `leaky_playlist.PLAYLIST.last`.
 """
 
 from pace import requests

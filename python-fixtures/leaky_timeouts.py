@@ -1,6 +1,6 @@
 """Each request sets a time limit of an hour and does not call it off.
 
-leakhunt must say: `Session` grows, held by `frame main(): local loop._scheduled`.
+leakhunt must say: `Session` grows, held by `asyncio loop._scheduled`.
 """
 
 import asyncio

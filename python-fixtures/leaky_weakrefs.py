@@ -1,6 +1,6 @@
 """A list of weak references, whose objects are long gone.
 
-leakhunt must say: `weakref` grows, held by `leaky_weakrefs.LISTENERS`.
+leakhunt must say: `ReferenceType` grows, held by `leaky_weakrefs.LISTENERS`.
 """
 
 import weakref

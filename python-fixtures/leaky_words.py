@@ -1,6 +1,6 @@
 """A trie of words: each letter is a dict of a dict.
 
-leakhunt must say: `Letter` grows, held by `leaky_words.WORDS.after`.
+leakhunt must say: `Letter` grows, held by `leaky_words.WORDS`.
 """
 
 from pace import requests

@@ -161,7 +161,7 @@ impl ExitGuard {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        SHARED.is_closing.load(SeqCst)
+        is_closing()
     }
 }
 
@@ -191,6 +191,11 @@ unsafe extern "C" fn at_exit(_: Object, _: Object) -> Object {
         capi.incref(none);
         none
     }
+}
+
+/// Whether the interpreter has begun to end.
+pub(crate) fn is_closing() -> bool {
+    SHARED.is_closing.load(SeqCst)
 }
 
 /// Closes the channel: its number may be another's from now on.

@@ -86,13 +86,18 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
             session.answer_requests()
         }
     };
-    if interpreter.is_closing() {
+    let left = if interpreter.is_closing() {
+        Left::BehindTheInterpreter
+    } else {
+        interpreter.leave_for_good(&heap)
+    };
+    // Its end shuts the channel down before it says that it has begun, but does so with the GIL.
+    if exit_guard::is_closing() {
         // Behind all that a copy has sent: without this word it looks as if the agent had crashed.
         send_in_turn(socket, &Reply::Goodbye(Goodbye::Finalising), &|| false);
-        return Left::BehindTheInterpreter;
+    } else {
+        send(socket, &Reply::Goodbye(goodbye));
     }
-    let left = interpreter.leave_for_good(&heap);
-    send(socket, &Reply::Goodbye(goodbye));
     left
 }
 

@@ -34,6 +34,9 @@ use take_apart::Allocators;
 pub(crate) fn account(pid: u32, snapshot: &Snapshot) -> io::Result<MemoryAccount> {
     let space = AddressSpace::open(pid)?;
     let mappings = space.mappings()?;
+    if mappings.is_empty() {
+        return Err(io::ErrorKind::NotFound.into());
+    }
     let is_stack = stacks::stacks(pid, &mappings);
     let is_memory = |index: usize| {
         let mapping = &mappings[index];
@@ -56,12 +59,14 @@ pub(crate) fn account(pid: u32, snapshot: &Snapshot) -> io::Result<MemoryAccount
         .collect();
     let owners = Owners::find(snapshot, &regions, &pooled);
     let allocator = allocator::allocator(&mappings);
+    let is_mimalloc = allocator::uses_mimalloc(pid, snapshot.capture.free_threaded);
     let allocators = Allocators {
         regions: &regions,
         owners: &owners,
         snapshot,
-        is_glibc: allocator == "glibc",
-        is_mimalloc: allocator::uses_mimalloc(pid, snapshot.capture.free_threaded),
+        // The heaps of glibc may be there beside those of an allocator that took its place.
+        is_glibc: allocator != "musl",
+        is_mimalloc,
     };
     let mut account = MemoryAccount {
         allocator: allocator.into(),
@@ -76,7 +81,7 @@ pub(crate) fn account(pid: u32, snapshot: &Snapshot) -> io::Result<MemoryAccount
     for (index, mapping) in mappings.iter().enumerate() {
         account.private_dirty_bytes += mapping.private_dirty_bytes;
         account.swapped_bytes += mapping.swap_bytes;
-        if regions.all.iter().any(|region| region.holds(mapping)) {
+        if regions.at(mapping.range.start).is_some() {
             continue;
         }
         let part = match mapping {
@@ -94,7 +99,7 @@ pub(crate) fn account(pid: u32, snapshot: &Snapshot) -> io::Result<MemoryAccount
     account
         .buffers
         .sort_by_key(|buffer| std::cmp::Reverse(buffer.resident_bytes));
-    account.estimates = estimates(&account);
+    account.estimates = estimates(&account, is_mimalloc);
     Ok(account)
 }
 
@@ -114,24 +119,18 @@ pub(crate) fn name_owners(account: &mut MemoryAccount, snapshot: &Snapshot) {
     }
 }
 
-/// Of pools it is known how many blocks are in use, and of chunks whether; but whose a chunk is, and
-/// what freed ones a thread keeps at hand, is not all to be seen.
-fn estimates(account: &MemoryAccount) -> Vec<Part> {
-    let estimates = [
-        Part::PythonMalloc,
-        Part::PythonElsewhere,
-        Part::MallocUsed,
-        Part::MallocFree,
-    ];
-    let mut estimates: Vec<Part> = estimates
+/// The parts that are estimates. Of pools it is known how many blocks are in use, and of chunks whether
+/// they are; but whose a chunk is, and what freed ones a thread keeps at hand, is not all to be seen.
+fn estimates(account: &MemoryAccount, is_mimalloc: bool) -> Vec<Part> {
+    let is_estimate = |part: &Part| match part {
+        Part::PythonMalloc | Part::PythonElsewhere | Part::MallocUsed | Part::MallocFree => true,
+        Part::FreePools => is_mimalloc,
+        Part::PythonPools | Part::Buffers | Part::Files | Part::Stacks | Part::Unexplained => false,
+    };
+    let parts = Part::ALL
         .into_iter()
-        .filter(|&part| account.parts[part] > 0)
-        .collect();
-    if account.parts[Part::PythonElsewhere] > 0 {
-        estimates.insert(2, Part::FreePools);
-    }
-    estimates.sort_unstable();
-    estimates
+        .filter(|&part| account.parts[part] > 0);
+    parts.filter(is_estimate).collect()
 }
 
 /// `3.12.1` is 12.

@@ -104,7 +104,7 @@ pub struct MemoryAccount {
     pub files: Vec<MappedFile>,
     /// Whose `malloc` the process uses: `glibc`, `musl`, `jemalloc`, …
     pub allocator: String,
-    /// Bytes that the process alone has and has written to, or were swapped out: what ends with it.
+    /// Bytes that the process alone has and has written to.
     pub private_dirty_bytes: u64,
     /// Bytes that are swapped out; no part counts them.
     pub swapped_bytes: u64,

@@ -73,17 +73,20 @@ impl Functions {
                 let name = ["co_qualname", "co_name"]
                     .into_iter()
                     .find_map(|name| snapshot.key_text(field(snapshot, code, name)?))?;
-                let globals = ["__globals__", "f_globals"]
-                    .into_iter()
-                    .find_map(|name| field(snapshot, object, name));
-                let module = globals.and_then(|globals| self.modules.get(&globals));
+                let module = self.module_of(snapshot, object).unwrap_or_default();
                 Some(FunctionName {
-                    module: module.cloned().unwrap_or_default(),
+                    module: module.to_owned(),
                     name: name.to_owned(),
                 })
             }
             _ => None,
         }
+    }
+
+    /// The module whose globals a function has, or what runs one.
+    pub(crate) fn module_of(&self, snapshot: &Snapshot, object: ObjId) -> Option<&str> {
+        let module = self.modules.get(&globals_of(snapshot, object)?)?;
+        Some(module)
     }
 
     /// The name of a class: of its objects' type, or as the code of its methods says (Python 3.11 on).
@@ -122,6 +125,7 @@ impl Functions {
     }
 }
 
+/// The code of a function, or of what runs one; up to 3.10 a suspended one has it in its frame, too.
 fn code_of(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
     snapshot
         .references_of(object)
@@ -129,14 +133,33 @@ fn code_of(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
         .find(|&target| snapshot.type_of(target).key() == "code")
 }
 
+/// The globals of a function, or of what runs one: of its frame, and from 3.11 on of the function there.
+fn globals_of(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
+    let own = |object| {
+        ["__globals__", "f_globals"]
+            .into_iter()
+            .find_map(|name| field(snapshot, object, name))
+    };
+    own(object).or_else(|| {
+        ["function", "frame"]
+            .into_iter()
+            .find_map(|name| own(internal(snapshot, object, name)?))
+    })
+}
+
+/// What an object refers to in a way that no code can name.
+fn internal(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    let name = snapshot.strings.find(name)?;
+    snapshot
+        .references_of(object)
+        .find(|(label, _)| label.name() == LabelName::Internal(name))
+        .map(|(_, target)| target)
+}
+
 /// The tuple that ends with the names of the free variables.
 fn names_of_variables(snapshot: &Snapshot, code: ObjId) -> Option<ObjId> {
     if let Some(names) = field(snapshot, code, "co_freevars") {
         return Some(names);
     }
-    let name = snapshot.strings.find("co_localsplusnames")?;
-    snapshot
-        .references_of(code)
-        .find(|(label, _)| label.name() == LabelName::Internal(name))
-        .map(|(_, names)| names)
+    internal(snapshot, code, "co_localsplusnames")
 }

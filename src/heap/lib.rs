@@ -62,7 +62,6 @@ mod referrers;
 mod retained;
 mod snapshot;
 mod sources;
-mod steady;
 mod suspects;
 mod type_pattern;
 
@@ -101,9 +100,8 @@ pub use snapshot::{
     StrId, Strings, Type, TypeId,
 };
 pub use sources::{
-    Finding, GrowingType, GrowingTypes, HeldType, HolderShare, Source, Sources, TypeSources,
-    sources,
+    Finding, GrowingType, GrowingTypes, HeldObject, HeldType, HolderShare, Source, Sources,
+    TypeSources, held, sources,
 };
-pub use steady::{Steady, steady};
 pub use suspects::{Analysed, Held, Suspect, SuspectShape, Suspects, suspects, suspects_of_growth};
 pub use type_pattern::TypePattern;

@@ -27,7 +27,7 @@ pub struct GraphScope {
 /// Which way references are followed.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Direction {
-    /// To what refers to an object; not beyond modules.
+    /// To what refers to an object; not beyond modules and the names that they have.
     Back,
     /// To what an object refers to.
     Forward,
@@ -226,6 +226,7 @@ impl Drawing<'_> {
                 continue;
             }
             let neighbours: BTreeSet<ObjId> = match scope.direction {
+                Direction::Back if self.is_dict_of_module(at) => continue,
                 Direction::Back => referrers.of_object(object).collect(),
                 Direction::Forward => {
                     let references = self.snapshot.references_of(object);
@@ -264,6 +265,13 @@ impl Drawing<'_> {
             }
             self.graph.nodes[at].n_more = n_more;
         }
+    }
+
+    /// Whether an object is all names of a module, which the path to it goes through. Each function of
+    /// the module refers to it, which tells nothing.
+    fn is_dict_of_module(&self, at: usize) -> bool {
+        let mut on_paths = self.edges.iter().filter(|&(_, is_on_path)| *is_on_path);
+        on_paths.any(|(&(from, to), _)| to == at && self.graph.nodes[from].is_module)
     }
 
     fn finish(mut self) -> ObjectGraph {

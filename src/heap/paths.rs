@@ -10,6 +10,7 @@ mod stdlib;
 
 use leakhunt_wire::TypeFlags;
 
+use crate::functions::Functions;
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
@@ -30,6 +31,7 @@ pub(crate) const MOST_STEPS: usize = 100;
 pub struct Paths {
     search: Search,
     classes: Classes,
+    functions: Functions,
 }
 
 /// How an object is held.
@@ -141,6 +143,7 @@ impl Paths {
         Self {
             search,
             classes: Classes::of(snapshot),
+            functions: Functions::of(snapshot),
         }
     }
 
@@ -171,7 +174,7 @@ impl Paths {
 
     /// Who is to blame: see [`Holder`]. `None` where nobody on the path is known by a name.
     pub fn holder(&self, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
-        holder::of(&self.classes, snapshot, path)
+        holder::of(self, snapshot, path)
     }
 
     /// The holder of what a step of a path holds.
@@ -181,7 +184,7 @@ impl Paths {
         path: &Path,
         step: usize,
     ) -> Option<Holder> {
-        holder::at(&self.classes, snapshot, path, step)
+        holder::at(self, snapshot, path, step)
     }
 
     /// The name of the class that an object is, if it is one.

@@ -6,6 +6,10 @@
 use std::collections::HashMap;
 
 use crate::collector::CollectorState;
+use leakhunt_wire::MAX_KEY_CHARS;
+
+/// Stands for the rest of a key of more than [`MAX_KEY_CHARS`].
+pub(crate) const CUT: char = '…';
 
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -277,13 +281,20 @@ impl Snapshot {
         Some(self.states[index].1)
     }
 
-    /// The characters of a `str` that is a key, where they were sent.
+    /// The characters of a `str` that is a key, where all were sent: what its entry is found by.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
-        Some(self.strings.get(self.key_text_id(object)?))
+        self.key_start(object)
+            .filter(|text| !text.ends_with(CUT) || text.chars().count() <= MAX_KEY_CHARS)
     }
 
-    /// The id of [`Snapshot::key_text`].
-    pub fn key_text_id(&self, object: ObjId) -> Option<StrId> {
+    /// The characters of a `str` that is a key, where they were sent: of a long one the first 64,
+    /// and `…`.
+    pub fn key_start(&self, object: ObjId) -> Option<&str> {
+        Some(self.strings.get(self.key_start_id(object)?))
+    }
+
+    /// The id of [`Snapshot::key_start`].
+    pub(crate) fn key_start_id(&self, object: ObjId) -> Option<StrId> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)

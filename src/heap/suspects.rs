@@ -14,7 +14,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::dominators::Dominators;
-use crate::paths::{Holder, Path, Paths};
+use crate::paths::{Holder, Path, Paths, is_stdlib};
 use crate::snapshot::{ObjId, Snapshot, TypeId};
 use accumulation::{Accumulated, accumulation_points};
 use group::Common;
@@ -24,6 +24,9 @@ pub use growth::suspects_of_growth;
 
 /// A suspect holds this part of the heap or more: a tenth.
 const SHARE_OF_HEAP: u64 = 10;
+/// Types of programs come before builtin ones where they have this part of what is held or more: a
+/// tenth. The keys of a dict tell less than its values.
+const SHARE_OF_HELD: u64 = 10;
 /// How many types of what a suspect holds are told.
 const MOST_HELD: usize = 3;
 
@@ -84,7 +87,8 @@ pub struct Suspect {
     pub retained_bytes: u64,
     /// The same in the earlier snapshot; `None` where it is of one snapshot.
     pub retained_bytes_before: Option<u64>,
-    /// What it holds, by type, the most bytes first; of growth what it holds more than before.
+    /// What it holds, by type: those of programs first, then the most bytes; of growth what it holds
+    /// more than before.
     pub holds: Vec<Held>,
 }
 
@@ -306,7 +310,8 @@ fn by_type(
     sums.into_iter().map(held).collect()
 }
 
-/// Puts types with the same name together, the most bytes first, and leaves the least out.
+/// Puts types with the same name together, those of programs that hold enough and then the most bytes
+/// first, and leaves the least out.
 fn sort(held: &mut Vec<Held>) {
     let mut by_name = BTreeMap::<String, Held>::new();
     for one in std::mem::take(held) {
@@ -318,8 +323,18 @@ fn sort(held: &mut Vec<Held>) {
         sum.retained_bytes += one.retained_bytes;
     }
     held.extend(by_name.into_values());
-    held.sort_by_key(|one| Reverse((one.retained_bytes, one.n_objects)));
+    let total: u64 = held.iter().map(|one| one.retained_bytes).sum();
+    held.sort_by_key(|one| {
+        let tells_more = is_of_a_program(&one.type_key)
+            && one.retained_bytes.saturating_mul(SHARE_OF_HELD) >= total;
+        Reverse((tells_more, one.retained_bytes, one.n_objects))
+    });
     held.truncate(MOST_HELD);
+}
+
+/// Whether a type is neither builtin nor of the standard library.
+fn is_of_a_program(type_key: &str) -> bool {
+    type_key.contains('.') && !is_stdlib(type_key)
 }
 
 fn type_id(snapshot: &Snapshot, object: ObjId) -> TypeId {

@@ -22,6 +22,8 @@ pub const MAX_BLOCK: usize = 31 * 1024;
 
 /// The most bytes of one text: a name, or a key of a small `dict`.
 pub const MAX_TEXT: usize = 256;
+/// The most characters of a key that are sent.
+pub const MAX_KEY_CHARS: usize = 64;
 
 code! {
     /// What the references of an object stand for that come without a label.

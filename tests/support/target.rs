@@ -29,6 +29,7 @@ fn source(name: &str) -> &'static str {
     match name {
         "asyncio_server" => target_source!("asyncio_server"),
         "atexit_callbacks" => target_source!("atexit_callbacks"),
+        "big_places" => target_source!("big_places"),
         "busy_c" => target_source!("busy_c"),
         "busy_python" => target_source!("busy_python"),
         "busy_regex" => target_source!("busy_regex"),
@@ -42,6 +43,7 @@ fn source(name: &str) -> &'static str {
         "idle" => target_source!("idle"),
         "inspected" => target_source!("inspected"),
         "inspected_clients" => target_source!("inspected_clients"),
+        "memory_states" => target_source!("memory_states"),
         "named_places" => target_source!("named_places"),
         "seccomp" => target_source!("seccomp"),
         "secrets" => target_source!("secrets"),

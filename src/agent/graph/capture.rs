@@ -1,6 +1,6 @@
 //! One object after the other: what it is, and what it refers to.
 
-use leakhunt_wire::{FieldDef, KeyText, Names, Node, Shape, TypeDef};
+use leakhunt_wire::{FieldDef, KeyText, MAX_KEY_CHARS, Names, Node, Shape, TypeDef};
 
 use crate::buffer::{Budget, Buffer, NoMemory};
 use crate::dicts::{self, Text};
@@ -48,9 +48,6 @@ impl Batch {
         &self.objects[..self.len]
     }
 }
-
-/// The most characters of a key that are sent.
-const MOST_KEY_CHARS: usize = 64;
 
 /// A graph while it is captured.
 pub(crate) struct Capture<'a> {
@@ -321,7 +318,7 @@ impl<'a> Capture<'a> {
             }
             let mut text = TextBuffer::<{ leakhunt_wire::MAX_TEXT }>::new();
             let mut characters = Text::of(&heap.layout, memory, key).chars();
-            for character in characters.by_ref().take(MOST_KEY_CHARS) {
+            for character in characters.by_ref().take(MAX_KEY_CHARS) {
                 text.push(character);
             }
             let record = KeyText {

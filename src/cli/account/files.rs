@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use leakhunt_attach::ResidentMapping;
-use leakhunt_heap::{BigBuffer, MappedFile, ObjId, Snapshot};
+use leakhunt_heap::{BigBuffer, MappedFile, ObjId, Snapshot, TypeId};
 
 use super::region::{Peek, Regions};
 
@@ -36,9 +36,13 @@ impl<'a> Files<'a> {
         mappings: &[ResidentMapping],
     ) -> Self {
         let mut mapped = Vec::new();
+        let types = snapshot.types.iter();
+        let is_mmap: Vec<bool> = types
+            .map(|class| class.module == "mmap" && class.qualname == "mmap")
+            .collect();
         for object in snapshot.ids() {
-            let class = snapshot.type_of(object);
-            if class.module == "mmap" && class.qualname == "mmap" {
+            let TypeId(class) = snapshot.objects.type_id[object.0 as usize];
+            if is_mmap[class as usize] {
                 let address = snapshot.objects.address[object.0 as usize];
                 let start = start_of(regions, mappings, address);
                 mapped.extend(start.map(|start| (start, object)));

@@ -23,6 +23,11 @@ const STEP_WORDS: usize = 24;
 /// … and how many for one object.
 const MOST_STRUCTURES: usize = 400;
 
+/// The items of a `deque` are in blocks of 64, which are linked both ways: in front and behind
+/// (CPython, `Modules/_collectionsmodule.c`).
+const DEQUE_BLOCK: u64 = 528;
+const DEQUE_NEXT: u64 = 520;
+
 /// See the module.
 pub(super) struct Owners<'a> {
     snapshot: &'a Snapshot,
@@ -113,7 +118,9 @@ impl Finder<'_, '_> {
         let n_fields = class.basic_size.clamp(16, MOST_FIELDS).next_multiple_of(8);
         let first = self.pointers.len();
         self.read_pointers(object, address, n_fields as usize);
-        if size >= FAR_BYTES {
+        if class.module == "collections" && class.qualname == "deque" {
+            self.deque_blocks(object, first, size / DEQUE_BLOCK + 1);
+        } else if size >= FAR_BYTES {
             self.follow(object, first);
         }
     }
@@ -143,15 +150,30 @@ impl Finder<'_, '_> {
         let mut from = first;
         for _ in 0..MOST_STEPS {
             let to = self.pointers.len();
-            for place in from..to {
+            for place in from..to.min(first + MOST_STRUCTURES) {
                 let known = &self.pointers[first..place];
                 let (pointer, _) = self.pointers[place];
-                let is_known = known.iter().any(|&(one, _)| one == pointer);
-                if !is_known && place - first < MOST_STRUCTURES {
+                if !known.iter().any(|&(one, _)| one == pointer) {
                     self.read_pointers(object, pointer, STEP_WORDS * 8);
                 }
             }
             from = to;
+        }
+    }
+
+    /// Goes from the first block that the object points to to the last.
+    fn deque_blocks(&mut self, object: ObjId, first: usize, n_blocks: u64) {
+        let Some(&(mut block, _)) = self.pointers.get(first) else {
+            return;
+        };
+        for _ in 0..n_blocks {
+            let next = block.checked_add(DEQUE_NEXT);
+            let next = next.and_then(|at| self.regions.word(at)).unwrap_or(0);
+            if next == 0 || self.regions.word(next) != Some(block) {
+                break;
+            }
+            self.pointers.push((next, object));
+            block = next;
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) trait Peek {
     /// Fills `buffer`; `None` where a part of it is not in RAM, so that nothing is swapped in.
     fn read(&self, address: u64, buffer: &mut [u8]) -> Option<()>;
 
+    /// Reads again what was read before.
+    fn forget(&self) {}
+
     /// Eight bytes.
     fn word(&self, address: u64) -> Option<u64> {
         let mut bytes = [0; 8];
@@ -77,7 +80,9 @@ impl<'s> Regions<'s> {
                     is_brk_heap,
                     follows_file: index.checked_sub(1).is_some_and(|before| {
                         let before = &mappings[before];
-                        before.range.end == range.start && before.path.starts_with('/')
+                        before.range.end == range.start
+                            && before.is_writable
+                            && before.path.starts_with('/')
                     }),
                     pages: Pages::default(),
                 }),
@@ -114,11 +119,6 @@ impl<'s> Regions<'s> {
 }
 
 impl Region {
-    /// Whether a mapping is a part of it.
-    pub(super) fn holds(&self, mapping: &ResidentMapping) -> bool {
-        self.range.start <= mapping.range.start && mapping.range.end <= self.range.end
-    }
-
     fn is_too_sparse(&self) -> bool {
         let len = self.range.end - self.range.start;
         len / PAGE_BYTES > MOST_PAGES && self.rss_bytes < len / SPARSE
@@ -126,6 +126,10 @@ impl Region {
 }
 
 impl Peek for Regions<'_> {
+    fn forget(&self) {
+        self.window.take();
+    }
+
     fn read(&self, mut address: u64, mut buffer: &mut [u8]) -> Option<()> {
         while !buffer.is_empty() {
             let mut window = self.window.borrow_mut();

@@ -229,7 +229,7 @@ impl Window<'_> {
         self.output.result(&if self.common.json {
             appeared_json(&appeared)
         } else {
-            appeared_text(&appeared, self.output.color).into_bytes()
+            appeared_text(&appeared, self.output.color, self.output.width).into_bytes()
         })?;
         Ok(Exit::Done)
     }

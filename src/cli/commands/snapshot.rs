@@ -103,7 +103,7 @@ fn take(
         SessionError::TargetExited => ended_too_early(target.pid),
         error => error.into_failure(target.pid),
     };
-    let mut session = Door::new(target, &args.target, interrupts, output)?
+    let mut session = Door::new(target, &args.target, &interrupts.for_one_look(), output)?
         .open()
         .map_err(|error| match error {
             OpenError::Session(error) => failed(error).into(),

@@ -14,7 +14,7 @@ use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::describe::{self, Described, describe};
 use crate::door::{Door, ended_after, ended_too_early};
-use crate::failure::Exit;
+use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::snapshot::shortcomings;
@@ -28,6 +28,7 @@ use crate::trace::trace;
 use choose::{Choice, Chooser, Chosen};
 
 pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
+    check(args)?;
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
     let format = if common.json {
@@ -41,6 +42,16 @@ pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyho
     };
     let result = watch();
     target.conclude(result, &interrupts, output)
+}
+
+/// Refuses what has no meaning together.
+fn check(args: &SourcesArgs) -> Result<(), Failure> {
+    if args.rank == SourcesRank::Gc && args.limit.is_some() {
+        let message = "--limit is a number of types, and --rank gc shows objects of any";
+        return Err(Failure::new(Exit::Usage, message)
+            .with_help("--max N is how many objects it shows; --match chooses types"));
+    }
+    Ok(())
 }
 
 /// A run of looks at one target.

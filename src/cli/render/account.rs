@@ -366,3 +366,6 @@ pub(crate) fn account_json(accounted: &Accounted<'_>) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+#[cfg(test)]
+mod tests;

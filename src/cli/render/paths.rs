@@ -7,7 +7,7 @@ mod tests;
 
 use std::fmt::Write as _;
 
-use leakhunt_heap::{Holder, MergedPaths, ObjId, Path, Snapshot};
+use leakhunt_heap::{HeldObject, MergedPaths, Snapshot};
 
 use super::numbers::{bytes, count, counted, share};
 use super::table::{Emphasis, number, table, text};
@@ -29,16 +29,7 @@ pub(crate) struct PathsShown<'a> {
     pub(crate) subject: &'a Subject,
     pub(crate) merged: &'a MergedPaths,
     /// Paths of single objects: of all where there are few.
-    pub(crate) whole: Vec<WholePath>,
-}
-
-/// The path to one object.
-#[derive(Debug)]
-pub(crate) struct WholePath {
-    pub(crate) object: ObjId,
-    pub(crate) path: Path,
-    /// `None` where nothing on the path has a name.
-    pub(crate) holder: Option<Holder>,
+    pub(crate) whole: Vec<HeldObject>,
 }
 
 /// How it is to be shown.
@@ -167,7 +158,7 @@ fn heading(shown: &PathsShown<'_>) -> String {
     text
 }
 
-fn whole_path(text: &mut String, snapshot: &Snapshot, one: &WholePath) {
+fn whole_path(text: &mut String, snapshot: &Snapshot, one: &HeldObject) {
     let index = one.object.0 as usize;
     let _ = writeln!(
         text,

@@ -17,8 +17,9 @@ const TAKEN_SCHEMA: &str = "leakhunt.snapshot-taken/1";
 const MEMORY_SCHEMA: &str = "leakhunt.memory/1";
 /// How many kinds are shown to people.
 const N_KINDS: usize = 10;
-/// How much of a kind's name is shown to people.
-const KIND_CHARS: usize = 80;
+/// The widths of the columns beside the names of kinds, about, and the least that these have.
+const OTHERS: usize = 24;
+const KIND_MIN: usize = 40;
 
 /// A snapshot that was written.
 #[derive(Clone, Copy, Debug)]
@@ -213,8 +214,11 @@ pub(crate) struct Appeared<'a> {
     pub(crate) notes: Vec<String>,
 }
 
-/// As lines.
-pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool) -> String {
+/// As lines; names of kinds are cut to the columns of a terminal, where there is one.
+pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool, width: Option<usize>) -> String {
+    let kind_chars = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(OTHERS).max(KIND_MIN)
+    });
     let rows = &appeared.table.rows;
     let mut shown = format!(
         "{}: {} of {} appeared in {} and are still there\n",
@@ -230,7 +234,7 @@ pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool) -> String {
             let cells = vec![
                 count(unsigned(row.n_objects)),
                 bytes(unsigned(row.size_bytes)),
-                cut_end(&kind, KIND_CHARS).into_owned(),
+                cut_end(&kind, kind_chars).into_owned(),
             ];
             (Emphasis::None, cells)
         });

@@ -1,7 +1,8 @@
 //! What a stream tells beside the objects: types, labels, texts, roots, the order of birth.
 
 use leakhunt_wire::{
-    GraphEnd, GraphReader, LabelKind, OrderHead, Record, RootKind as SentRoot, StateDef, StateKind,
+    GraphEnd, GraphReader, LabelKind, MAX_KEY_CHARS, OrderHead, Record, RootKind as SentRoot,
+    StateDef, StateKind,
 };
 
 use super::AssembleError;
@@ -9,7 +10,7 @@ use super::addresses::Addresses;
 use crate::collector::CollectorState;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
 use crate::snapshot::{
-    LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
+    CUT, LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
 };
 
 /// The most labels and roots of a stream.
@@ -76,8 +77,10 @@ impl Catalogue {
                     LabelKind::Internal => LabelName::Internal(text),
                 });
             }
-            // A key that was cut short is no name to find something by.
-            Record::Key(key) if key.is_cut => {}
+            Record::Key(key) if key.is_cut => {
+                let start = key.text.chars().take(MAX_KEY_CHARS);
+                self.add_key(key.address, &start.chain([CUT]).collect::<String>());
+            }
             Record::Key(key) => self.add_key(key.address, key.text),
             Record::Root(root) => {
                 if self.roots.len() >= MAX_LABELS {

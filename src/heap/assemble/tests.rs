@@ -264,7 +264,7 @@ fn blocks_become_a_snapshot_whatever_comes_first() {
     let local = (LabelName::Local(text("rows")), 0x1000);
     assert_eq!(references(&heap, 0x6000)[0], local);
     assert_eq!(heap.key_text(ObjId(2)), Some("session"));
-    assert_eq!(heap.key_text(ObjId(3)), None, "a cut key is no name");
+    assert_eq!(heap.key_start(ObjId(3)), Some("session…"));
     assert_eq!(heap.roots.len(), 1);
     let root = &heap.roots[0];
     assert_eq!(
@@ -503,5 +503,41 @@ fn a_state_of_another_object_or_a_second_one_is_refused() {
     for address in [0x1000, 0x4000] {
         let error = with(&[address]).unwrap_err().to_string();
         assert!(error.contains("unknown object before a state"), "{error}");
+    }
+}
+
+#[test]
+fn an_endless_graph_ends_where_the_memory_of_the_process_does() {
+    let mut buffer = vec![0; leakhunt_wire::MAX_BLOCK];
+    let mut address = 0;
+    let mut block = |n_edges: u64| {
+        let mut writer = GraphWriter::new(&mut buffer);
+        for _ in 0..100 {
+            address += 16;
+            let node = Node {
+                address,
+                ..node(0, 0, Shape::Labelled, 0)
+            };
+            writer.node(&node).unwrap();
+            for _ in 0..n_edges {
+                let edge = Edge {
+                    name: EdgeName::None,
+                    target: 16,
+                };
+                writer.edge(&edge).unwrap();
+            }
+            writer.end_node();
+        }
+        writer.bytes().to_vec()
+    };
+    for n_edges in [0, 20] {
+        let mut assembler = Assembler::of_memory(16_000);
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
+        assert!(assembler.n_objects() <= 1000 && assembler.n_bytes() <= 64_000);
+        assembler.clear();
+        assert!(assembler.push(0, &block(0)).is_ok(), "an attempt anew");
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
     }
 }

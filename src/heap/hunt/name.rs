@@ -149,19 +149,31 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         return Some((first, first, true));
     };
     let is_one = n_most * 2 >= n_held;
-    // Of a chain each link holds the next: the first has the shortest path.
     if places.way(way).to != way {
-        let &first = members.iter().find(|&&member| {
-            let parent = places.paths().parent(member);
-            parent.is_some_and(|parent| places.way_of(parent) != Some(way))
-        })?;
-        return Some((places.paths().parent(first)?, first, true));
+        let (first, next) = start_of_chain(places, way, *members.first()?)?;
+        return Some((first, next, true));
     }
     let object = members
         .iter()
         .copied()
         .find(|&member| places.paths().parent(member) == Some(holder))?;
     Some((holder, object, is_one))
+}
+
+/// Of a chain or a tree each link holds the next: the one that no other holds, and the object on the way
+/// from it to `member` that it refers to.
+fn start_of_chain(places: &Places, way: WayId, member: ObjId) -> Option<(ObjId, ObjId)> {
+    let place = places.way(way).to;
+    let is_link = |object| places.way_of(object).map(|way| places.way(way).to) == Some(place);
+    let mut start = None;
+    let mut next = member;
+    while let Some(object) = places.paths().parent(next) {
+        if is_link(object) {
+            start = Some((object, next));
+        }
+        next = object;
+    }
+    start
 }
 
 /// An expression in which the last step into a collection is any entry.
@@ -202,3 +214,6 @@ fn newest(snapshot: &Snapshot, members: &[ObjId]) -> Vec<ObjId> {
     newest.truncate(MOST_EXAMPLES);
     newest
 }
+
+#[cfg(test)]
+mod tests;

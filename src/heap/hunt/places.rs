@@ -278,7 +278,7 @@ impl<'s> Merger<'s> {
         for (via, (label, target)) in (0..).zip(snapshot.references_of(dict)) {
             match label.name() {
                 LabelName::Key(_) => {
-                    name = snapshot.key_text_id(target);
+                    name = snapshot.key_start_id(target);
                     if name.is_some() && !self.search.is_reached(target) {
                         self.search.take(target, dict, via);
                         self.way_of[target.0 as usize] = own;

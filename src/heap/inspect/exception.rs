@@ -34,7 +34,7 @@ pub(super) fn handled(view: &View<'_>) -> ObjectSet {
     let mut waiting: Vec<ObjId> = view
         .objects_with(is_exception)
         .chain(view.objects_of(traceback))
-        .filter(|&object| view.is_near_hand(object))
+        .filter(|&object| view.is_in_hand(object))
         .collect();
     while let Some(object) = waiting.pop() {
         if !handled.add(object) {

@@ -53,8 +53,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
         })
     };
     for object in view.objects_with(types_of_futures(view)) {
-        let is_task = tasks[view.snapshot.objects.type_id[object.0 as usize].0 as usize];
-        let reason = match (state_of(object), is_task) {
+        let reason = match (state_of(object), view.is_of(object, &tasks)) {
             (Some(ObjectState::Finished), true) => "finished task",
             (Some(ObjectState::Finished), false) => "finished future",
             (Some(ObjectState::Cancelled), true) => "cancelled task",

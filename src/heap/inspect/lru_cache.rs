@@ -23,7 +23,7 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
                 true => field(snapshot, value, "fget").unwrap_or(value),
                 false => value,
             };
-            if !caches[snapshot.objects.type_id[method.0 as usize].0 as usize] {
+            if !view.is_of(method, &caches) {
                 continue;
             }
             let name = snapshot.key_text(name).unwrap_or("without a known name");

@@ -16,13 +16,10 @@ pub(super) fn inspect(view: &View<'_>, found: &mut Found) {
         return;
     }
     let snapshot = view.snapshot;
-    let is_loop = |object: crate::snapshot::ObjId| {
-        types[snapshot.objects.type_id[object.0 as usize].0 as usize]
-    };
     for frame in view.running_frames() {
         for (label, target) in snapshot.references_of(frame) {
             let is_variable = matches!(label.name(), LabelName::Local(_) | LabelName::None);
-            if is_variable && is_loop(target) {
+            if is_variable && view.is_of(target, &types) {
                 found.not_leaking(target, "running event loop");
             }
         }

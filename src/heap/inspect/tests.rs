@@ -137,12 +137,16 @@ fn a_thread_that_was_started_and_is_not_registered_leaks() {
         thread
     };
     let (finished, runs, fresh) = (thread(yes), thread(yes), thread(no));
+    // Of a thread that `threading` did not start it never learns the end.
+    let foreign = shop.kept("threading._DummyThread");
     shop.heap.entry(active, "7", runs);
+    shop.heap.entry(active, "8", foreign);
     let heap = shop.heap.finish();
     assert_leaks(&heap, finished, "finished thread");
     let running = (Verdict::NotLeaking, "running thread".to_owned());
     assert_eq!(reason(&heap, runs), running);
     assert_unknown(&heap, fresh);
+    assert_unknown(&heap, foreign);
 }
 
 #[test]
@@ -269,15 +273,25 @@ fn a_kept_exception_leaks_with_its_frames_and_a_handled_one_does_not() {
     let (kept, ended) = raised();
     let (handled, used) = raised();
     let (cause, used_before) = raised();
+    let (within, used_within) = raised();
+    let (collected, _) = raised();
     let bare = shop.kept("BaseException");
     shop.heap
         .reference(handled, Via::Attribute("__context__"), cause);
     shop.heap
         .named_root(RootKind::Thread, handled, 1, "handled exception");
+    let main = shop.with_state("coroutine", ObjectState::Suspended);
+    let errors = shop.heap.tracked("list");
+    shop.heap
+        .reference(main, Via::Internal("handled exception"), within);
+    shop.heap.reference(main, Via::Local("errors"), errors);
+    shop.heap.reference(errors, Via::Item(0), collected);
     let heap = shop.heap.finish();
-    assert_leaks(&heap, kept, "exception that is kept with its traceback");
+    for object in [kept, collected] {
+        assert_leaks(&heap, object, "exception that is kept with its traceback");
+    }
     assert_leaks(&heap, ended, "frame that ended and that a traceback keeps");
-    for object in [handled, used, cause, used_before, bare] {
+    for object in [handled, used, cause, used_before, within, used_within, bare] {
         assert_unknown(&heap, object);
     }
 }
@@ -395,12 +409,11 @@ fn a_loop_that_a_running_frame_has_runs() {
 fn what_is_in_use_outweighs_what_should_be_gone() {
     let mut shop = Shop::new();
     let [_, yes, _] = shop.constants();
-    let runs = shop.kept("asyncio.base_events.BaseEventLoop");
-    shop.heap.attribute(runs, "_closed", yes);
-    let frame = shop.heap.frame("run_forever");
-    let this = shop.heap.tracked("cell");
-    shop.heap.reference(frame, Via::Local("self"), runs);
-    shop.heap.reference(frame, Via::Local("this"), this);
+    // Anything can stand for a module.
+    let pool = shop.kept("concurrent.futures.thread.ThreadPoolExecutor");
+    shop.heap.attribute(pool, "_shutdown", yes);
+    shop.heap.entry(shop.modules, "shop.pool", pool);
     let heap = shop.heap.finish();
-    assert_eq!(inspect(&heap).verdict(runs), Verdict::NotLeaking);
+    let in_use = (Verdict::NotLeaking, "imported module".to_owned());
+    assert_eq!(reason(&heap, pool), in_use);
 }

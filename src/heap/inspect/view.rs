@@ -95,6 +95,11 @@ impl<'s> View<'s> {
         snapshot.types.iter().map(is_one).collect()
     }
 
+    /// Whether the type of an object is marked, as [`View::types_deriving_from`] marks them.
+    pub(super) fn is_of(&self, object: ObjId, types: &[bool]) -> bool {
+        types[self.snapshot.objects.type_id[object.0 as usize].0 as usize]
+    }
+
     /// What is in the `__mro__` of a class.
     pub(super) fn bases(&self, class: ObjId) -> impl Iterator<Item = ObjId> + use<'s> {
         let snapshot = self.snapshot;

@@ -49,8 +49,12 @@ fn shop() -> (SnapshotBuilder, ObjId, ObjId) {
 
 #[test]
 fn back_references_go_up_to_modules_and_not_beyond() {
-    let (mut heap, _, row) = shop();
+    let (mut heap, module, row) = shop();
+    let function = heap.object("function");
     let by_name = heap.object("dict");
+    // Its names are the function's globals.
+    let names = ObjId(module.0 + 3);
+    heap.reference(function, Via::Attribute("__globals__"), names);
     heap.entry(by_name, "a b", row);
     heap.count(by_name, 1);
     let graph = draw(&heap, &[row], SCOPE);

@@ -2,10 +2,9 @@
 
 use leakhunt_wire::TypeFlags;
 
-use super::classes::Classes;
-use super::spoken::{is_suspended, module_of_frame};
+use super::spoken::is_suspended;
 use super::stdlib::{is_stdlib, package};
-use super::{Path, PathRoot, PathStep, is_class, is_exact};
+use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
 use crate::snapshot::{LabelName, ObjId, Snapshot};
 
 /// The place that holds an object: an attribute of a module, a class or an instance, a variable of a
@@ -34,21 +33,16 @@ struct Owner<'p> {
     module: &'p str,
 }
 
-pub(super) fn of(classes: &Classes, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
+pub(super) fn of(paths: &Paths, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
     let before = path.steps.len().checked_sub(2)?;
-    let owner = nearest_owner(classes, snapshot, path, before)?;
+    let owner = nearest_owner(paths, snapshot, path, before)?;
     let index = place(snapshot, path, owner.index);
     Some(holder(path, &owner, index))
 }
 
 /// The holder of what a step of the path holds.
-pub(super) fn at(
-    classes: &Classes,
-    snapshot: &Snapshot,
-    path: &Path,
-    step: usize,
-) -> Option<Holder> {
-    let owner = nearest_owner(classes, snapshot, path, step)?;
+pub(super) fn at(paths: &Paths, snapshot: &Snapshot, path: &Path, step: usize) -> Option<Holder> {
+    let owner = nearest_owner(paths, snapshot, path, step)?;
     // Where the way to the owner has a step without a name, what is beyond still has one in it.
     let n_nameless = |index: usize| path.steps[index].name.matches("->").count();
     let has_name = |&index: &usize| {
@@ -61,7 +55,7 @@ pub(super) fn at(
 
 /// Up from a step: first without Python's own.
 fn nearest_owner<'p>(
-    classes: &Classes,
+    paths: &'p Paths,
     snapshot: &'p Snapshot,
     path: &'p Path,
     step: usize,
@@ -69,7 +63,7 @@ fn nearest_owner<'p>(
     let owners = || {
         (0..=step)
             .rev()
-            .filter_map(|index| owner(classes, snapshot, path, index))
+            .filter_map(|index| owner(paths, snapshot, path, index))
     };
     owners()
         .find(|owner| !is_stdlib(owner.module))
@@ -91,7 +85,7 @@ fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
 
 /// Whether a step's object is one that a program gives a name or makes of a class of its own.
 fn owner<'p>(
-    classes: &Classes,
+    paths: &'p Paths,
     snapshot: &'p Snapshot,
     path: &'p Path,
     index: usize,
@@ -99,7 +93,7 @@ fn owner<'p>(
     let step = &path.steps[index];
     let of_type = snapshot.type_of(step.object);
     let module = if is_class(snapshot, step.object) {
-        let class = classes.type_id(step.object);
+        let class = paths.classes.type_id(step.object);
         class.map_or_else(
             || module_of(&step.expression),
             |class| &snapshot.types[class.0 as usize].module,
@@ -113,7 +107,10 @@ fn owner<'p>(
     } else if of_type.flags & TypeFlags::PYTHON != 0 {
         &of_type.module
     } else if of_type.is_frame() || is_suspended(of_type) {
-        module_of_frame(snapshot, step.object).unwrap_or("")
+        paths
+            .functions
+            .module_of(snapshot, step.object)
+            .unwrap_or("")
     } else if index == 0 && path.root == PathRoot::Modules {
         "sys"
     } else {

@@ -142,7 +142,7 @@ fn internal(printer: &Printer<'_>, from: ObjId, name: &str, to: ObjId) -> StepLa
         return StepLabel::part("->threads", Part::Threads);
     }
     if let Some(variable) = printer.context_variable(from, to) {
-        return StepLabel::itself(format!("[{variable}]"));
+        return StepLabel::itself(format!("[{}]", variable.expression));
     }
     StepLabel::itself(match name {
         "" => format!("->({})", snapshot.type_of(to).key()),

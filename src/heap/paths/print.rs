@@ -386,8 +386,7 @@ impl Printer<'_> {
 
     /// The `ContextVar` whose value something is in a node of a `Context`. Keys come after values,
     /// as the nodes are gone over from their end.
-    pub(super) fn context_variable(&self, node: ObjId, value: ObjId) -> Option<String> {
-    fn context_variable(&self, node: ObjId, value: ObjId) -> Option<Path> {
+    pub(super) fn context_variable(&self, node: ObjId, value: ObjId) -> Option<Path> {
         const NODES: [&str; 2] = ["hamt_bitmap_node", "hamt_collision_node"];
         let snapshot = self.snapshot;
         let is_variable = |object| snapshot.type_of(object).name == "ContextVar";

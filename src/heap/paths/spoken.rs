@@ -3,7 +3,8 @@
 
 use super::is_exact;
 use super::print::{Place, Printer};
-use crate::snapshot::{Label, LabelName, ObjId, Snapshot, Type};
+use crate::attributes::items;
+use crate::snapshot::{Label, LabelName, ObjId, Type};
 
 /// What the references of an object go by.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) enum Role {
     Defaults(Function),
     /// The `dict` of those that are given by name.
     KeywordDefaults(Function),
+    /// The frame of a suspended function, by what that is called.
+    Frame(String),
 }
 
 /// A function, and what it is called.
@@ -43,6 +46,7 @@ pub(super) fn spoken(
     (to, next): (ObjId, Place),
 ) -> Place {
     let snapshot = printer.snapshot;
+    let functions = &printer.paths.functions;
     let from_type = snapshot.type_of(from);
     if let Some(name) = of_its_type(snapshot.type_of(to)) {
         return next.called(name.to_owned());
@@ -65,8 +69,8 @@ pub(super) fn spoken(
         (LabelName::Attribute(name), _) if text(name) == "data" && is_weak_container(from_type) => {
             next.called(before.name.clone())
         }
-        (LabelName::Item(index), Role::Closure(function)) => {
-            match free_variable(snapshot, function.object, from, index) {
+        (LabelName::Item(_), Role::Closure(function)) => {
+            match functions.free_variable(snapshot, function.object, to) {
                 Some(variable) => next
                     .called(format!("cell '{variable}' of {}()", function.name))
                     .with(Role::Cell),
@@ -74,7 +78,7 @@ pub(super) fn spoken(
             }
         }
         (LabelName::Item(index), Role::Defaults(function)) => {
-            let argument = match n_items(snapshot, from) {
+            let argument = match items(snapshot, from).count() {
                 1 => String::new(),
                 _ => format!(" {index}"),
             };
@@ -88,8 +92,19 @@ pub(super) fn spoken(
                 None => next,
             }
         }
+        (LabelName::Internal(_), _)
+            if is_suspended(from_type) && is_exact(snapshot, to, "frame") =>
+        {
+            match called(printer, from, to) {
+                Some(function) => next.with(Role::Frame(function)),
+                None => next,
+            }
+        }
+        (LabelName::Local(name), Role::Frame(function)) => {
+            next.called(format!("{function}: local {}", text(name)))
+        }
         (LabelName::Local(name), _) if is_suspended(from_type) || from_type.name == "frame" => {
-            match called(snapshot, from) {
+            match called(printer, from, from) {
                 Some(function) => next.called(format!("{function}: local {}", text(name))),
                 None => next,
             }
@@ -110,26 +125,6 @@ pub(super) fn is_suspended(of_type: &Type) -> bool {
             &*of_type.name,
             "generator" | "coroutine" | "async_generator"
         )
-}
-
-/// The module whose function a frame or a suspended function runs.
-pub(super) fn module_of_frame(snapshot: &Snapshot, frame: ObjId) -> Option<&str> {
-    let globals = field(snapshot, frame, "f_globals")
-        .or_else(|| field(snapshot, field(snapshot, frame, "function")?, "__globals__"))
-        .or_else(|| field(snapshot, field(snapshot, frame, "frame")?, "f_globals"))?;
-    let modules = snapshot
-        .roots
-        .iter()
-        .find(|root| root.kind == crate::snapshot::RootKind::Modules)?;
-    let mut name = None;
-    for (label, module) in snapshot.references_of(modules.object) {
-        match label.name() {
-            LabelName::Key(_) => name = snapshot.key_text(module),
-            _ if field(snapshot, module, "__dict__") == Some(globals) => return name,
-            _ => {}
-        }
-    }
-    None
 }
 
 /// Objects of which a program has one, and that many refer to.
@@ -167,54 +162,16 @@ fn of_function(function: ObjId, before: &Place, attribute: &str, next: Place) ->
     next.with(role)
 }
 
-/// The name of a variable in the closure of a function. The last of all names of its code are those.
-fn free_variable(snapshot: &Snapshot, function: ObjId, closure: ObjId, index: u32) -> Option<&str> {
-    let code = field(snapshot, function, "__code__")?;
-    let names = field(snapshot, code, "co_localsplusnames")
-        .or_else(|| field(snapshot, code, "co_freevars"))?;
-    let n_before = n_items(snapshot, names).checked_sub(n_items(snapshot, closure))?;
-    let wanted = n_before + index as usize;
-    let (_, name) = snapshot
-        .references_of(names)
-        .find(|(label, _)| label.name() == LabelName::Item(wanted as u32))?;
-    snapshot.key_text(name)
-}
-
-/// `coroutine work()`, of a suspended function or of a frame object.
-fn called(snapshot: &Snapshot, frame: ObjId) -> Option<String> {
-    let code = ["f_code", "code"]
-        .into_iter()
-        .find_map(|name| field(snapshot, frame, name))
-        .or_else(|| field(snapshot, field(snapshot, frame, "frame")?, "f_code"))?;
-    let name = ["co_qualname", "co_name"]
-        .into_iter()
-        .find_map(|name| snapshot.key_text(field(snapshot, code, name)?))?;
-    let kind = match &*snapshot.type_of(frame).name {
+/// `coroutine work()`, of a suspended function with its frame, or of a frame object alone.
+fn called(printer: &Printer<'_>, suspended: ObjId, frame: ObjId) -> Option<String> {
+    let snapshot = printer.snapshot;
+    let function = printer.paths.functions.name_of(snapshot, frame)?;
+    let kind = match &*snapshot.type_of(suspended).name {
         "async_generator" => "async generator",
         kind => kind,
     };
-    Some(format!("{kind} {name}()"))
+    Some(format!("{kind} {}()", function.name))
 }
 
-/// How many items a tuple has. A name may stand in it twice: places count.
-fn n_items(snapshot: &Snapshot, tuple: ObjId) -> usize {
-    let items = snapshot
-        .references_of(tuple)
-        .filter_map(|(label, _)| match label.name() {
-            LabelName::Item(index) => Some(index as usize + 1),
-            _ => None,
-        });
-    items.max().unwrap_or(0)
-}
-
-/// What an object refers to under a name, whether or not code can use it.
-fn field(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-    let name = snapshot.strings.find(name)?;
-    snapshot.references_of(object).find_map(|(label, target)| {
-        let is_it = match label.name() {
-            LabelName::Attribute(text) | LabelName::Internal(text) => text == name,
-            _ => false,
-        };
-        is_it.then_some(target)
-    })
-}
+#[cfg(test)]
+mod tests;

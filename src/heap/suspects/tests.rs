@@ -110,6 +110,24 @@ fn the_collection_is_the_suspect_not_what_leads_to_it() {
 }
 
 #[test]
+fn values_of_a_program_are_told_before_larger_keys() {
+    let mut shop = Shop::new();
+    let pages = shop.global("PAGES", "dict");
+    for at in 0..100 {
+        let (key, page) = (shop.heap.object("str"), shop.heap.object("shop.Page"));
+        shop.heap.size(key, 2000);
+        shop.heap.size(page, 1000);
+        shop.heap.reference(pages, Via::Key(at), key);
+        shop.heap.reference(pages, Via::Value(at), page);
+    }
+    let config = shop.heap.object("shop.Config");
+    shop.heap.entry(pages, "config", config);
+    let held = &shop.suspects().suspects[0].holds;
+    let types: Vec<&str> = held.iter().map(|held| &*held.type_key).collect();
+    assert_eq!(types, ["shop.Page", "str", "shop.Config"]);
+}
+
+#[test]
 fn an_object_with_several_large_parts_is_told_by_its_parts() {
     let mut shop = Shop::new();
     let app = shop.global("APP", "shop.App");

@@ -16,13 +16,27 @@ fn run(target: &mut FakeTarget, options: &str) -> anyhow::Result<Exit> {
     Watch::new(&args, args.format, 7, &interrupts, &output).run(target)
 }
 
-fn chooser(options: &str) -> Chooser {
+fn args(options: &str) -> SourcesArgs {
     let line = format!("leakhunt sources {options}");
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
     let Command::Sources(args) = cli.command else {
         panic!("not sources")
     };
-    Chooser::new(&args)
+    args
+}
+
+fn chooser(options: &str) -> Chooser {
+    Chooser::new(&args(options))
+}
+
+#[test]
+fn a_limit_of_types_is_refused_where_types_do_not_count() {
+    let failure = check(&args("--rank gc --limit 3")).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.to_string().starts_with("--limit "), "{failure}");
+    for options in ["--rank gc", "--rank growth --limit 3", ""] {
+        assert!(check(&args(options)).is_ok(), "{options}");
+    }
 }
 
 #[test]

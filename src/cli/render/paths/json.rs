@@ -1,9 +1,9 @@
 //! The JSON of `leakhunt paths`.
 
-use leakhunt_heap::{Branch, Snapshot};
+use leakhunt_heap::{Branch, HeldObject, Snapshot};
 use serde::Serialize;
 
-use super::{PathsShown, WholePath};
+use super::PathsShown;
 
 /// The name and version of the JSON schema.
 const PATHS_SCHEMA: &str = "leakhunt.paths/1";
@@ -126,7 +126,7 @@ fn add<'a>(
     }
 }
 
-fn whole<'a>(one: &'a WholePath, snapshot: &Snapshot) -> Whole<'a> {
+fn whole<'a>(one: &'a HeldObject, snapshot: &Snapshot) -> Whole<'a> {
     let address_of = |object: leakhunt_heap::ObjId| snapshot.objects.address[object.0 as usize];
     Whole {
         address: address_of(one.object),

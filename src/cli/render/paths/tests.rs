@@ -1,4 +1,4 @@
-use leakhunt_heap::{Paths, RootKind, SnapshotBuilder, Via, merge_paths};
+use leakhunt_heap::{ObjId, Paths, RootKind, SnapshotBuilder, Via, merge_paths};
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn shown(view: PathsView) -> String {
             objects,
         },
         merged: &merged,
-        whole: vec![WholePath {
+        whole: vec![HeldObject {
             object: path.steps.last().unwrap().object,
             holder: paths.holder(&heap, &path),
             path,

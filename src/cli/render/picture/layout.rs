@@ -1,6 +1,7 @@
 //! Where boxes and lines go: in layers, so that what refers stands above what it refers to.
 
 use dagre::graph::{Graph, GraphOptions};
+use dagre::layout::types::LabelPos;
 use dagre::{EdgeLabel, LayoutOptions, NodeLabel};
 
 /// Room between neighbours, between layers and between lines, in pixels.
@@ -63,6 +64,7 @@ pub(super) fn place(boxes: &[Size], lines: &[Line]) -> Layout {
             width: line.label.width,
             height: line.label.height,
             weight: line.weight,
+            labelpos: LabelPos::Center,
             ..EdgeLabel::default()
         };
         let (from, to) = (name(line.from), name(line.to));

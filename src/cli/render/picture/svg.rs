@@ -16,12 +16,18 @@ const LABEL_SIZE: f64 = 10.0;
 /// The most characters of a line in a box, and at a line between boxes.
 const TEXT_CHARS: usize = 36;
 const LABEL_CHARS: usize = 24;
+/// The most characters of a line above the picture.
+const HEADING_CHARS: usize = 120;
 /// Room in a box around its text, and around the picture.
 const PADDING: f64 = 8.0;
 const MARGIN: f64 = 20.0;
 const HEADING_HEIGHT: f64 = 46.0;
 /// Steps of shortest paths are straight where that is possible.
 const PATH_WEIGHT: i32 = 8;
+
+/// Of the triangle at the end of a line: its length, and half its width as a part of that.
+const HEAD_LENGTH: f64 = 9.0;
+const HEAD_SLIMNESS: f64 = 0.4;
 
 /// A box.
 struct Shape {
@@ -60,7 +66,8 @@ pub(crate) fn document(picture: &Picture<'_>) -> String {
         })
         .collect();
     let layout = place(&sizes, &lines);
-    let heading = [picture.title, &legend(picture)].map(|line| shown(line).into_owned());
+    let heading = [picture.title, &legend(picture)];
+    let heading = heading.map(|line| cut_end(&shown(line), HEADING_CHARS).into_owned());
     let heading_width = size(&heading, TEXT_SIZE, 0.0).width;
     let width = (layout.width.max(heading_width) + 2.0 * MARGIN).ceil();
     let height = (layout.height + HEADING_HEIGHT + 2.0 * MARGIN).ceil();
@@ -71,7 +78,7 @@ pub(crate) fn document(picture: &Picture<'_>) -> String {
          <svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
          viewBox=\"0 0 {width} {height}\" font-family=\"{FONT}\" font-size=\"{TEXT_SIZE}\">\n\
          <title>{}</title>\n{STYLE}\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+         <rect class=\"paper\" width=\"{width}\" height=\"{height}\"/>\n\
          <text x=\"{MARGIN}\" y=\"{}\" class=\"title\">{}</text>\n\
          <text x=\"{MARGIN}\" y=\"{}\" class=\"legend\">{}</text>\n\
          <g transform=\"translate({MARGIN},{})\">\n",
@@ -95,7 +102,7 @@ pub(crate) fn document(picture: &Picture<'_>) -> String {
 }
 
 const STYLE: &str = "<style>\
-    rect{fill:#f6f6f6;stroke:#8a8a8a}\
+    rect{fill:#f6f6f6;stroke:#8a8a8a}rect.paper{fill:white;stroke:none}\
     .start rect{fill:#fde0dd;stroke:#c0392b;stroke-width:2}\
     .module rect{fill:#dcf0dc;stroke:#2e7d32}\
     .frame rect{fill:#dde9fb;stroke:#2c5aa0}\
@@ -106,13 +113,9 @@ const STYLE: &str = "<style>\
     .legend{fill:#666}\
     path{fill:none;stroke:#9a9a9a;stroke-width:1}\
     path.path{stroke:#333;stroke-width:2}path.more{stroke:#c0392b;stroke-dasharray:2 3}\
-    .label{font-size:10px;paint-order:stroke;stroke:white;stroke-width:4;stroke-linejoin:round}\
-    </style>\n\
-    <defs>\
-    <marker id=\"arrow\" viewBox=\"0 0 10 8\" refX=\"9\" refY=\"4\" markerWidth=\"9\" \
-    markerHeight=\"8\" markerUnits=\"userSpaceOnUse\" orient=\"auto\">\
-    <polygon points=\"0 0,10 4,0 8\" fill=\"#555\"/></marker>\
-    </defs>\n";
+    polygon{fill:#777}polygon.path{fill:#333}polygon.more{fill:#c0392b}\
+    .label rect{fill:white;stroke:none;fill-opacity:0.85}.label{font-size:10px}\
+    </style>\n";
 
 fn legend(picture: &Picture<'_>) -> String {
     let ways = match picture.scope.direction {
@@ -239,48 +242,97 @@ fn shape_lines(text: &mut String, shape: &Shape, size: Size, middle: Point) {
 }
 
 fn arrow_lines(text: &mut String, arrow: &Arrow, points: &[Point]) {
+    let class = arrow.class;
+    let (line, head) = (curve(points), arrow_head(points));
     let _ = writeln!(
         text,
-        "<path class=\"{}\" marker-end=\"url(#arrow)\" d=\"{}\"><title>{}</title></path>",
-        arrow.class,
-        curve(points),
-        escaped(&arrow.tooltip)
+        "<g><title>{}</title><path class=\"{class}\" d=\"{line}\"/><polygon class=\"{class}\" \
+         points=\"{head}\"/></g>",
+        escaped(&arrow.tooltip),
     );
 }
 
 fn label_lines(text: &mut String, arrows: &[Arrow], layout: &Layout) {
     for (arrow, &(x, y)) in arrows.iter().zip(&layout.labels) {
-        let height = line_height(LABEL_SIZE);
-        let top = y - height * arrow.lines.len() as f64 / 2.0;
+        if arrow.lines.is_empty() {
+            continue;
+        }
+        let room = size(&arrow.lines, LABEL_SIZE, 1.0);
+        let top = y - room.height / 2.0;
+        let _ = write!(
+            text,
+            "<g class=\"label\"><rect x=\"{:.1}\" y=\"{top:.1}\" width=\"{:.1}\" \
+             height=\"{:.1}\"/>",
+            x - room.width / 2.0,
+            room.width,
+            room.height
+        );
         for (index, line) in arrow.lines.iter().enumerate() {
-            let _ = writeln!(
+            let _ = write!(
                 text,
-                "<text class=\"label\" x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
-                top + height * (index as f64 + 0.75),
+                "<text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                top + 1.0 + line_height(LABEL_SIZE) * (index as f64 + 0.75),
                 escaped(line)
             );
         }
+        text.push_str("</g>\n");
     }
 }
 
-/// A smooth line: it bends at the points, and is straight at both ends.
+/// A smooth line through all points.
 fn curve(points: &[Point]) -> String {
-    let [first, inner @ .., last] = points else {
+    let Some(first) = points.first() else {
         return String::new();
     };
     let mut path = format!("M{:.1} {:.1}", first.0, first.1);
-    for (index, at) in inner.iter().enumerate() {
-        let next = inner.get(index + 1).unwrap_or(last);
-        let end = match index + 1 == inner.len() {
-            true => *next,
-            false => ((at.0 + next.0) / 2.0, (at.1 + next.1) / 2.0),
-        };
-        let _ = write!(path, " Q{:.1} {:.1} {:.1} {:.1}", at.0, at.1, end.0, end.1);
-    }
-    if inner.is_empty() {
-        let _ = write!(path, " L{:.1} {:.1}", last.0, last.1);
+    for (index, end) in points.iter().enumerate().skip(1) {
+        let [one, other] = controls(points, index);
+        let _ = write!(
+            path,
+            " C{:.1} {:.1} {:.1} {:.1} {:.1} {:.1}",
+            one.0, one.1, other.0, other.1, end.0, end.1
+        );
     }
     path
+}
+
+/// The control points of the stretch of a line that ends at a point: each lies in the direction from
+/// the point before to the point after, no further than a third of the stretch, so that it never
+/// swings out.
+fn controls(points: &[Point], end: usize) -> [Point; 2] {
+    let (from, to) = (points[end - 1], points[end]);
+    let before = points[end.saturating_sub(2)];
+    let after = points.get(end + 1).copied().unwrap_or(to);
+    let third = (to.0 - from.0).hypot(to.1 - from.1) / 3.0;
+    let toward = |one: Point, other: Point| {
+        let (dx, dy) = (other.0 - one.0, other.1 - one.1);
+        let scale = third / dx.hypot(dy).max(f64::EPSILON);
+        (dx * scale, dy * scale)
+    };
+    let (start, stop) = (toward(before, to), toward(from, after));
+    [
+        (from.0 + start.0, from.1 + start.1),
+        (to.0 - stop.0, to.1 - stop.1),
+    ]
+}
+
+/// The corners of the triangle at the end of a line.
+fn arrow_head(points: &[Point]) -> String {
+    let [_, .., (x, y)] = points else {
+        return String::new();
+    };
+    let [_, before] = controls(points, points.len() - 1);
+    let (dx, dy) = (x - before.0, y - before.1);
+    let length = dx.hypot(dy).max(f64::EPSILON);
+    let (dx, dy) = (dx / length * HEAD_LENGTH, dy / length * HEAD_LENGTH);
+    let (side_x, side_y) = (dy * HEAD_SLIMNESS, -dx * HEAD_SLIMNESS);
+    format!(
+        "{x:.1},{y:.1} {:.1},{:.1} {:.1},{:.1}",
+        x - dx + side_x,
+        y - dy + side_y,
+        x - dx - side_x,
+        y - dy - side_y
+    )
 }
 
 fn line_height(text_size: f64) -> f64 {
