@@ -1,6 +1,6 @@
 """Every request leaves a `Record` in the list `Audit.records`, an attribute of the class.
 
-leakhunt must say: `Record` grows, held by `Audit.records`.
+leakhunt must say: `Record` grows, held by `leaky_audit.Audit.records`.
 """
 
 import time

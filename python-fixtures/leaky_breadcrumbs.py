@@ -1,6 +1,6 @@
 """A context variable holds a list that each request appends a `Crumb` to.
 
-leakhunt must say: `Crumb` grows, held by the context variable `breadcrumbs`.
+leakhunt must say: `Crumb` grows, held by `leaky_breadcrumbs.breadcrumbs.get()`.
 """
 
 import contextvars

@@ -1,6 +1,6 @@
 """A decorator remembers each `Call` in a list that only its closure knows.
 
-leakhunt must say: `Call` grows, held by the variable `calls` in the closure of `price`.
+leakhunt must say: `Call` grows, held by `cell 'calls' of leaky_counter.price()`.
 """
 
 import functools

@@ -1,6 +1,6 @@
 """Each thread has drawers of its own in a `threading.local`, and the worker never empties them.
 
-leakhunt must say: `Receipt` grows, held by the attribute `drawers` of the thread's `LOCAL`.
+leakhunt must say: `Receipt` grows, held by `leaky_drawers.LOCAL.drawers`.
 """
 
 import threading

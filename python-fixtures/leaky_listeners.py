@@ -1,6 +1,6 @@
 """Each `Session` registers a bound method with the bus and never takes it back.
 
-leakhunt must say: `Session` grows, held by `BUS.listeners`.
+leakhunt must say: `Session` grows, held by `leaky_listeners.BUS.listeners`.
 """
 
 import time

@@ -1,6 +1,6 @@
 """A registry of dicts in dicts: `REGISTRY["rooms"]["lobby"]` keeps the `Seat` of each guest.
 
-leakhunt must say: `Seat` grows, held by `REGISTRY['rooms']['lobby']`.
+leakhunt must say: `Seat` grows, held by `leaky_registry.REGISTRY['rooms']['lobby']`.
 """
 
 import time

@@ -1,6 +1,6 @@
 """An unbounded `lru_cache` on a method keeps each `Report` that it was called on.
 
-leakhunt must say: `Report` grows, held by the cache of `Report.total`.
+leakhunt must say: `Report` grows, held by `leaky_report.Report.total cache`.
 """
 
 import functools

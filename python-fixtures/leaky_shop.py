@@ -1,6 +1,6 @@
 """A shop whose `RENDER_CACHE` keeps a `Template` for each visitor, for ever.
 
-leakhunt must say: `Template` grows at every look, by about as many as there are visitors.
+leakhunt must say: `Template` grows, held by `leaky_shop.RENDER_CACHE`.
 """
 
 import time

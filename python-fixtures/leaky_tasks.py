@@ -1,6 +1,6 @@
 """Tasks wait for a reply that never comes, in a set that only a finished task would leave.
 
-leakhunt must say: `Request` grows, a local variable of tasks in `PENDING`.
+leakhunt must say: `Request` grows, held by `leaky_tasks.PENDING`.
 """
 
 import asyncio

@@ -127,5 +127,6 @@ fn the_agent_has_no_thread_local_memory_and_no_interpreter() {
 #[test]
 fn the_agent_is_small() {
     let Some(image) = image() else { return };
-    assert!(image.0.len() < 200 * 1024, "{} bytes", image.0.len());
+    // Each attach copies it. What an object is in the midst of took it past 200 KiB.
+    assert!(image.0.len() < 216 * 1024, "{} bytes", image.0.len());
 }

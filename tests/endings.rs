@@ -2,7 +2,8 @@ use serde_json::json;
 
 use crate::support::proc::descendants;
 use crate::support::{
-    Fingerprint, LIMIT, Leakhunt, Target, all, assert_unharmed, eventually, few, on_each,
+    Fingerprint, LIMIT, Leakhunt, Target, all, assert_unharmed, eventually, few, on_each, python3,
+    scratch_file,
 };
 
 #[test]
@@ -58,4 +59,28 @@ fn a_dump_that_is_cut_off_leaves_no_child_to_a_subreaper() {
         assert_eq!(target.eval("n_signals"), json!(0), "SIGCHLD");
         target.finish_unharmed();
     });
+}
+
+#[test]
+fn a_started_program_that_ends_before_there_is_a_result_is_exit_code_4_and_no_file() {
+    let file = scratch_file("heap.hpy");
+    let path = file.to_str().unwrap();
+    let python = python3().command();
+    let python = python.get_program().to_str().unwrap();
+    let late = [python, "-c", "import time; time.sleep(3)"];
+    let cases: [(&[&str], &[&str]); 5] = [
+        (&["growth"], &["true"]),
+        (&["sources"], &["true"]),
+        (&["snapshot", "-o", path], &["true"]),
+        (&["memory", "-o", path], &["true"]),
+        (&["memory", "--seconds", "1h", "-o", path], &late),
+    ];
+    for (args, program) in cases {
+        let done = Leakhunt::new(args).arg("--").args(program).run().expect(4);
+        assert!(
+            done.stderr.contains("leakhunt: error: process "),
+            "{done:#?}"
+        );
+        assert!(!file.exists(), "{done:#?}");
+    }
 }

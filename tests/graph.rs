@@ -310,7 +310,12 @@ fn holds(folder: &Folder, snapshot: &Snapshot, text: &str) -> bool {
 fn no_value_and_no_key_of_a_big_dict_leaves_the_target() {
     on_each(few().into_iter().filter(|py| py.sees_our_files()), |py| {
         let target = Target::start(py, "secrets");
-        let hidden = ["visible_key", "visible_entry_63", "visible_number"];
+        let hidden = [
+            "visible_key",
+            "visible_entry_63",
+            "visible_number",
+            "visible_long_",
+        ];
         for (option, sees_small, sees_big) in [
             (None, true, false),
             (Some("--no-names"), false, false),

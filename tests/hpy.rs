@@ -246,6 +246,31 @@ fn memory_keeps_nothing_alive_and_counts_what_is_new() {
 }
 
 #[test]
+fn memory_tells_objects_from_those_before_them_at_their_addresses() {
+    let with_order = all().iter().filter(|py| !py.free_threaded);
+    on_each(with_order, |py| {
+        for collection in ["pass", "gc.collect(0)"] {
+            let mut target = Target::start(py, "idle");
+            target.exec("class Row:\n  __slots__ = 'n'");
+            target.exec("kept = [Row() for _ in range(3000)]; rows = [Row() for _ in range(500)]");
+            target.exec("kept.extend([n] for n in range(100)); gc.collect()");
+            let addresses = target.eval("sorted(map(id, rows))");
+            let file = scratch_file("memory.hpy");
+            let running = memory(&target, &file, "clodo");
+            target.exec("kept.append([]); rows.clear(); rows.extend(Row() for _ in range(500))");
+            target.exec(collection);
+            let shared = format!("len(set({addresses}) & set(map(id, rows)))");
+            assert!(target.eval(&shared).as_u64() > Some(30), "{target:?}");
+            running.signal(libc::SIGINT);
+            running.end(LIMIT).expect(0);
+            let found = rows(&file).get("__main__.Row").map_or(0, |row| row.0);
+            assert_eq!(found, 500, "{target:?}: {collection}");
+            target.finish_unharmed();
+        }
+    });
+}
+
+#[test]
 fn guppy_opens_what_is_written() {
     with_guppy(|py, guppy| {
         let target = oracle(py, guppy);

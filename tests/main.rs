@@ -50,15 +50,29 @@ mod growth;
 /// Targets in namespaces, in a chroot, and embedded in a C program.
 #[cfg(test)]
 mod habitats;
+/// `hunt` on leaks that published packages had, and on the versions without them.
+#[cfg(test)]
+mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;
+/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
+#[cfg(test)]
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
+#[cfg(test)]
+mod hunt_fixtures;
+/// Objects that should be gone and their twins, and what objects are in the midst of.
+#[cfg(test)]
+mod inspect;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;
+/// `paths` and `graph`: how objects of a snapshot are held, and a picture of it that others can read.
+#[cfg(test)]
+mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
@@ -77,6 +91,9 @@ mod stress;
 /// The harness notices what it is there to notice.
 #[cfg(test)]
 mod support_checks;
+/// `suspects` and `retained`: what holds most, and what would be freed with it.
+#[cfg(test)]
+mod suspects;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;

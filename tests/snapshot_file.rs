@@ -9,13 +9,14 @@ use crate::support::packages::packages;
 use crate::support::snapshots::{Folder, objects_of};
 use crate::support::{Leakhunt, Target, python3, scratch_file, skipped};
 
-const FILES: [&str; 6] = [
+const FILES: [&str; 7] = [
     "meta.json",
     "objects.parquet",
     "references.parquet",
     "types.parquet",
     "strings.parquet",
     "roots.parquet",
+    "states.parquet",
 ];
 
 /// A target with something in it that the queries can find.

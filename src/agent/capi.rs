@@ -208,15 +208,17 @@ impl CApi {
         }
     }
 
-    /// Switches the collector off or on, where that can be done without running code (3.10).
+    /// Switches the collector off or on, where that can be done without running code (3.10), or only
+    /// asks. Answers whether it was on.
     ///
     /// # Safety
     /// The caller holds the GIL.
-    pub(crate) unsafe fn set_collector(&self, symbol: Capi) -> Option<bool> {
+    pub(crate) unsafe fn collector_switch(&self, symbol: Capi) -> Option<bool> {
         if !self.has(symbol) {
             return None;
         }
-        // SAFETY: `PyGC_Enable` and `PyGC_Disable` take nothing and answer the state before.
+        // SAFETY: `PyGC_Enable`, `PyGC_Disable` and `PyGC_IsEnabled` take nothing and answer the state
+        // before.
         unsafe {
             let function: unsafe extern "C" fn() -> c_int =
                 core::mem::transmute(self.address(symbol));

@@ -91,7 +91,8 @@ impl ExitGuard {
             }
             // Before 3.12 making an object may start a collection, with finalizers, in the agent's
             // thread. (Before 3.10 that cannot be helped.)
-            let was_enabled = minor <= 11 && capi.set_collector(Capi::PyGC_Disable) == Some(true);
+            let was_enabled =
+                minor <= 11 && capi.collector_switch(Capi::PyGC_Disable) == Some(true);
             let function = capi.new_function(SHARED.method.get(), ptr::null_mut(), ptr::null_mut());
             let is_registered =
                 !function.is_null() && capi.call_method(atexit, c"register", function);
@@ -101,7 +102,7 @@ impl ExitGuard {
                 capi.decref(function);
             }
             if was_enabled {
-                capi.set_collector(Capi::PyGC_Enable);
+                capi.collector_switch(Capi::PyGC_Enable);
             }
             capi.decref(atexit);
             is_registered.then_some(Self { function })
@@ -160,7 +161,7 @@ impl ExitGuard {
     }
 
     pub(crate) fn is_closing(&self) -> bool {
-        SHARED.is_closing.load(SeqCst)
+        is_closing()
     }
 }
 
@@ -190,6 +191,11 @@ unsafe extern "C" fn at_exit(_: Object, _: Object) -> Object {
         capi.incref(none);
         none
     }
+}
+
+/// Whether the interpreter has begun to end.
+pub(crate) fn is_closing() -> bool {
+    SHARED.is_closing.load(SeqCst)
 }
 
 /// Closes the channel: its number may be another's from now on.

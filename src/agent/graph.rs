@@ -9,6 +9,7 @@ use leakhunt_wire::{GraphEnd, GraphRequest};
 
 use crate::address_blocks::WORDS;
 use crate::buffer::Budget;
+use crate::collector;
 use crate::graph::capture::{BATCH, Batch, Capture};
 use crate::graph::emitter::Emitter;
 use crate::graph::marks::Mark;
@@ -35,6 +36,7 @@ mod marks;
 mod places;
 mod roots;
 mod running;
+mod states;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -129,6 +131,8 @@ impl Capture<'_> {
             is_during_collection: self.walk.is_during_collection,
             n_full_collections,
         };
+        let collector = collector::state(heap, memory);
+        stream.write(budget, |writer| writer.collector(&collector));
         stream.write(budget, |writer| writer.end(&end));
         stream.flush(budget);
         stream.result

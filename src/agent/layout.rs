@@ -28,6 +28,8 @@ pub(crate) mod flag {
 pub(crate) struct Layout {
     /// 8 for 3.8 and so on.
     pub(crate) minor: u32,
+    /// 18 for 3.8.18 and so on.
+    pub(crate) patch: u32,
     /// Without the GIL: an object's header is 32 bytes, not 16, and no list links the objects.
     pub(crate) is_free_threaded: bool,
     /// Offset of `ob_type`.
@@ -64,7 +66,8 @@ pub(crate) struct Layout {
 impl Layout {
     /// The layout of the interpreter whose symbols are in `capi`. `None` for an unknown version.
     pub(crate) fn of(capi: &CApi, memory: Memory, interpreter: usize) -> Option<Self> {
-        let minor = minor_version(memory.c_string(capi.version_text()))?;
+        let version = memory.c_string(capi.version_text());
+        let (minor, patch) = (minor_version(version)?, patch_version(version)?);
         let type_type = capi.address(Capi::PyType_Type);
         // The type of `type` is `type`: that finds the field.
         let ob_type = [8, 24]
@@ -93,6 +96,7 @@ impl Layout {
         };
         let mut layout = Self {
             minor,
+            patch,
             is_free_threaded,
             ob_type,
             header,
@@ -274,9 +278,20 @@ pub(crate) fn minor_version_of(capi: &CApi) -> Option<u32> {
 
 /// The `x` of `3.x…`.
 fn minor_version(text: &[u8]) -> Option<u32> {
-    let digits = text.strip_prefix(b"3.")?;
-    let len = digits.iter().position(|byte| !byte.is_ascii_digit())?;
-    core::str::from_utf8(&digits[..len]).ok()?.parse().ok()
+    number(text.strip_prefix(b"3.")?)
+}
+
+/// The `x` of `3.y.x…`.
+fn patch_version(text: &[u8]) -> Option<u32> {
+    let rest = text.strip_prefix(b"3.")?;
+    let dot = rest.iter().position(|&byte| byte == b'.')?;
+    number(&rest[dot + 1..])
+}
+
+/// The number that a text starts with.
+fn number(text: &[u8]) -> Option<u32> {
+    let len = text.iter().position(|byte| !byte.is_ascii_digit())?;
+    core::str::from_utf8(&text[..len]).ok()?.parse().ok()
 }
 
 /// Where the collector notes that it is at work.

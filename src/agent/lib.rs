@@ -31,6 +31,8 @@ mod capi;
 #[cfg(feature = "runtime")]
 mod census;
 #[cfg(feature = "runtime")]
+mod collector;
+#[cfg(feature = "runtime")]
 mod copy;
 #[cfg(feature = "runtime")]
 mod describe;

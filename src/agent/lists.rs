@@ -16,7 +16,7 @@ pub(crate) const GC_HEADER: usize = 16;
 /// The collector keeps marks in the lowest bits of the links.
 const LINK: usize = !3;
 /// Length of a `struct gc_generation`: the head of a list, a threshold and a count.
-const GENERATION: usize = 24;
+pub(crate) const GENERATION: usize = 24;
 /// Objects handed on at once from each end.
 const BATCH: usize = 64;
 
@@ -90,13 +90,23 @@ impl Lists {
 
     /// How many collections of the old generation there were; 0 where that is not known.
     pub(crate) fn full_collections(&self, memory: Memory, minor: u32) -> u64 {
-        // After the frozen objects: of each generation collections, objects freed and not freed.
+        self.collections(memory, minor, 2)
+    }
+
+    /// How many collections of a generation there were; 0 where that is not known.
+    pub(crate) fn collections(&self, memory: Memory, minor: u32, generation: usize) -> u64 {
+        // Of each generation collections, objects freed and not freed.
         const STATISTICS: usize = 24;
-        let statistics = (self.heads[FROZEN] + GENERATION).next_multiple_of(8);
+        let statistics = self.statistics();
         match minor {
-            8..=14 => memory.word(statistics + 2 * STATISTICS) as u64,
-            _ => full_collections_of_rings(memory, memory.word(statistics)),
+            8..=14 => memory.word(statistics + generation * STATISTICS) as u64,
+            _ => collections_of_rings(memory, memory.word(statistics), generation),
         }
+    }
+
+    /// Where the statistics are, after the frozen objects, or from 3.15 on what points to them.
+    pub(crate) fn statistics(&self) -> usize {
+        (self.heads[FROZEN] + GENERATION).next_multiple_of(8)
     }
 
     /// The objects that were made after `object`, as long as no collection came between; some of
@@ -196,7 +206,7 @@ impl Lists {
 }
 
 /// From 3.15 on the statistics of the last collections are kept, each generation's in a ring.
-fn full_collections_of_rings(memory: Memory, rings: usize) -> u64 {
+fn collections_of_rings(memory: Memory, rings: usize, generation: usize) -> u64 {
     const ENTRY: usize = 64;
     const COLLECTIONS: usize = 16;
     const YOUNG_ENTRIES: usize = 11;
@@ -207,10 +217,16 @@ fn full_collections_of_rings(memory: Memory, rings: usize) -> u64 {
     if rings == 0 {
         return 0;
     }
-    let oldest = rings + YOUNG + OLD;
-    match memory.byte(oldest + OLD_ENTRIES * ENTRY) as usize {
-        newest @ 0..OLD_ENTRIES => memory.word(oldest + newest * ENTRY + COLLECTIONS) as u64,
-        _ => 0,
+    let (ring, n_entries) = match generation {
+        0 => (rings, YOUNG_ENTRIES),
+        1 => (rings + YOUNG, OLD_ENTRIES),
+        _ => (rings + YOUNG + OLD, OLD_ENTRIES),
+    };
+    let newest = usize::from(memory.byte(ring + n_entries * ENTRY));
+    if newest < n_entries {
+        memory.word(ring + newest * ENTRY + COLLECTIONS) as u64
+    } else {
+        0
     }
 }
 

@@ -86,12 +86,18 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
             session.answer_requests()
         }
     };
-    if interpreter.is_closing() {
-        send(socket, &Reply::Goodbye(Goodbye::Finalising));
-        return Left::BehindTheInterpreter;
+    let left = if interpreter.is_closing() {
+        Left::BehindTheInterpreter
+    } else {
+        interpreter.leave_for_good(&heap)
+    };
+    // Its end shuts the channel down before it says that it has begun, but does so with the GIL.
+    if exit_guard::is_closing() {
+        // Behind all that a copy has sent: without this word it looks as if the agent had crashed.
+        send_in_turn(socket, &Reply::Goodbye(Goodbye::Finalising), &|| false);
+    } else {
+        send(socket, &Reply::Goodbye(goodbye));
     }
-    let left = interpreter.leave_for_good(&heap);
-    send(socket, &Reply::Goodbye(goodbye));
     left
 }
 
@@ -123,6 +129,16 @@ pub(crate) fn send(socket: i32, reply: &Reply<'_>) {
     reply.encode(&mut writer);
     if let Some(packet) = writer.bytes() {
         let _ = sys::send(socket, packet, false);
+    }
+}
+
+/// Sends behind all that a copy has sent, as [`send_patiently`].
+fn send_in_turn(socket: i32, reply: &Reply<'_>, is_closing: &dyn Fn() -> bool) {
+    let mut buffer = [0; MAX_PACKET];
+    let mut writer = Writer::new(&mut buffer);
+    reply.encode(&mut writer);
+    if let Some(packet) = writer.bytes() {
+        send_patiently(socket, packet, is_closing);
     }
 }
 
@@ -177,26 +193,22 @@ impl Session<'_> {
 
     fn census(&mut self, request: &CensusRequest) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Census(request));
-        self.send_last(&Reply::CensusDone(outcome.walk_done()));
-        outcome.leave
+        self.send_last(&outcome, &Reply::CensusDone(outcome.walk_done()))
     }
 
     fn graph(&mut self, request: &GraphRequest) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Graph(request));
-        self.send_last(&Reply::GraphDone(outcome.walk_done()));
-        outcome.leave
+        self.send_last(&outcome, &Reply::GraphDone(outcome.walk_done()))
     }
 
     fn dump(&mut self, request: &DumpRequest<'_>) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Dump(request));
-        self.send_last(&Reply::DumpDone(self.dump_done(&outcome)));
-        outcome.leave
+        self.send_last(&outcome, &Reply::DumpDone(self.dump_done(&outcome)))
     }
 
     fn describe(&mut self, request: &DescribeRequest<'_>) -> Option<Goodbye> {
         let outcome = self.attempt(Job::Describe(request));
-        self.send_last(&Reply::DescribeDone(self.dump_done(&outcome)));
-        outcome.leave
+        self.send_last(&outcome, &Reply::DescribeDone(self.dump_done(&outcome)))
     }
 
     fn dump_done<'o>(&self, outcome: &'o Outcome) -> DumpDone<'o> {
@@ -219,17 +231,20 @@ impl Session<'_> {
         // SAFETY: the agent is inside.
         let traced = unsafe { trace::set(&self.heap.capi, self.heap.layout.minor, n_frames) };
         inside.let_go();
-        self.send_last(&Reply::Traced(traced));
+        self.send_behind(&Reply::Traced(traced));
         None
     }
 
-    /// Sends the last packet of an answer, behind all that a copy has sent.
-    fn send_last(&self, reply: &Reply<'_>) {
-        let mut buffer = [0; MAX_PACKET];
-        let mut writer = Writer::new(&mut buffer);
-        reply.encode(&mut writer);
-        if let Some(packet) = writer.bytes() {
-            send_patiently(self.socket, packet, &|| self.interpreter.is_closing());
+    /// Sends the last packet of an answer, unless the agent leaves over it: then its goodbye is the
+    /// answer, which says more than that the walk was cut off.
+    fn send_last(&self, outcome: &Outcome, reply: &Reply<'_>) -> Option<Goodbye> {
+        if outcome.leave.is_none() {
+            self.send_behind(reply);
         }
+        outcome.leave
+    }
+
+    fn send_behind(&self, reply: &Reply<'_>) {
+        send_in_turn(self.socket, reply, &|| self.interpreter.is_closing());
     }
 }

@@ -27,7 +27,7 @@ pub(crate) unsafe fn set(capi: &CApi, minor: u32, n_frames: u32) -> Traced {
     unsafe {
         // Before 3.12 making an object may start a collection, with finalizers, in the agent's
         // thread. (Before 3.10 that cannot be helped.)
-        let was_enabled = minor <= 11 && capi.set_collector(Capi::PyGC_Disable) == Some(true);
+        let was_enabled = minor <= 11 && capi.collector_switch(Capi::PyGC_Disable) == Some(true);
         stop_own(capi);
         let traced = Tracemalloc::open(capi).map_or(Traced::Failed, |module| {
             let traced = module.start(n_frames);
@@ -35,7 +35,7 @@ pub(crate) unsafe fn set(capi: &CApi, minor: u32, n_frames: u32) -> Traced {
             traced
         });
         if was_enabled {
-            capi.set_collector(Capi::PyGC_Enable);
+            capi.collector_switch(Capi::PyGC_Enable);
         }
         traced
     }

@@ -2,7 +2,9 @@
 
 mod files;
 mod graph;
+mod held;
 mod hunt;
+mod suspects;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,12 +18,15 @@ pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
-pub(crate) use hunt::HuntArgs;
+pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
+pub(crate) use hunt::{HuntArgs, HuntFormat};
+pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done
-  1    nothing found where something was asked for; more growth than `diff --fail-on` allows
+  1    nothing found where something was asked for; more growth than `diff --fail-on` allows;
+       a leak, where `hunt --fail` was typed
   2    wrong usage or bad input
   3    the target could not be attached
   4    the target went away
@@ -31,6 +36,7 @@ Exit codes:
 const EXAMPLES: &str = "\
 Examples:
   leakhunt ps                            what can be attached
+  leakhunt hunt --pid 4121               what leaks in process 4121, where, and how fast
   leakhunt growth --pid 4121             which types grow in process 4121
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
@@ -38,6 +44,10 @@ Examples:
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
+  leakhunt paths heap.leakhunt --type T  how the objects of a type are held
+  leakhunt suspects heap.leakhunt        what holds most of a heap
+  leakhunt graph heap.leakhunt --type T -o t.svg
+                                         the same as a picture
 
 Without --pid and without a command, leakhunt takes the one CPython process of yours that can be
 attached.";
@@ -96,6 +106,10 @@ pub(crate) enum Command {
     Memory(MemoryArgs),
     Show(ShowArgs),
     Diff(DiffArgs),
+    Paths(PathsArgs),
+    Retained(RetainedArgs),
+    Suspects(SuspectsArgs),
+    Graph(GraphArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -21,10 +21,24 @@ pub(crate) struct Memory {
     pub(crate) rss_bytes: u64,
     /// The part of it that is not of files; what a clone has to copy page tables for.
     pub(crate) anonymous_bytes: u64,
+    /// Not resident: in the swap.
+    pub(crate) swapped_bytes: u64,
     /// What the machine has left; `None` where it does not tell.
     pub(crate) available_bytes: Option<u64>,
     /// What the target's cgroups have left; `None` where there is no limit.
     pub(crate) cgroup_headroom_bytes: Option<u64>,
+}
+
+impl Memory {
+    /// What a heap can take up of it at most, which may grow until it is looked at.
+    pub(crate) fn most_bytes(&self) -> u64 {
+        const GROWTH: u64 = 256 << 20;
+        match self.rss_bytes {
+            // Not known.
+            0 => u64::MAX,
+            rss_bytes => 2 * (rss_bytes + self.swapped_bytes) + GROWTH,
+        }
+    }
 }
 
 /// The limits of one look.

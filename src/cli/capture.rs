@@ -48,7 +48,8 @@ pub(crate) fn capture<L: Link>(
 ) -> Result<Snapshot, LookEnd> {
     let taken_at_us = now_us();
     let mut next_step = PROGRESS_STEP;
-    let captured = session.graph(&request(wish, memory), |n_objects| {
+    let most_bytes = memory.most_bytes();
+    let captured = session.graph(&request(wish, memory), most_bytes, |n_objects| {
         if n_objects < next_step.saturating_sub(PROGRESS_STEP) {
             // Another attempt.
             next_step = PROGRESS_STEP;

@@ -10,7 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::procfs::start_ticks;
-use crate::render::numbers::duration;
+use crate::render::numbers::{counted, duration};
 use crate::session::{Session, SessionError};
 use crate::target::Target;
 
@@ -18,12 +18,16 @@ use crate::target::Target;
 const START: Duration = Duration::from_secs(10);
 /// How often that is tried.
 const START_RETRY: Duration = Duration::from_millis(50);
+/// How long a process takes from the end of its interpreter to its own, mostly.
+const LAST_STEPS: Duration = Duration::from_secs(1);
 
 /// The way into one target.
 pub(crate) struct Door<'a> {
     pub(crate) pid: u32,
     /// Tells a later process of the same id apart.
     start_ticks: Option<u64>,
+    /// Whether there was such a process at first; one that leakhunt started was, however brief.
+    was_there: bool,
     image: AgentImage,
     options: &'a TargetArgs,
     interrupts: Interrupts,
@@ -44,9 +48,11 @@ impl<'a> Door<'a> {
         interrupts: &Interrupts,
         output: &'a Output,
     ) -> anyhow::Result<Self> {
+        let start_ticks = start_ticks(target.pid);
         Ok(Self {
             pid: target.pid,
-            start_ticks: start_ticks(target.pid),
+            start_ticks,
+            was_there: start_ticks.is_some() || target.child.is_some(),
             image: agent_image()?,
             options,
             interrupts: interrupts.clone(),
@@ -69,6 +75,9 @@ impl<'a> Door<'a> {
                     return Ok(session);
                 }
                 Err(error) if self.may_come_up(&error) => self.interrupts.sleep(START_RETRY),
+                Err(OpenError::Session(SessionError::NotRunning)) if self.ends_now() => {
+                    return Err(SessionError::TargetExited.into());
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -117,7 +126,17 @@ impl<'a> Door<'a> {
     /// Whether the process is gone that was there before; one that never was is the attach's to
     /// explain.
     pub(crate) fn is_target_gone(&self) -> bool {
-        self.start_ticks.is_some() && start_ticks(self.pid) != self.start_ticks
+        let start_ticks = start_ticks(self.pid);
+        self.was_there && (start_ticks.is_none() || start_ticks != self.start_ticks)
+    }
+
+    /// Whether a target without an interpreter ends within a moment: it has been about to.
+    fn ends_now(&self) -> bool {
+        let until = Instant::now() + LAST_STEPS;
+        while !self.is_target_gone() && Instant::now() < until {
+            self.interrupts.sleep(START_RETRY);
+        }
+        self.is_target_gone()
     }
 
     /// Whether the target is on its way from `exec` to an interpreter, when it was just started.
@@ -163,5 +182,13 @@ pub(crate) fn ended_too_early(pid: u32) -> Failure {
     Failure::new(
         Exit::TargetGone,
         format!("process {pid} ended before leakhunt could look at it"),
+    )
+}
+
+/// The target had gone after so many looks, which were shown.
+pub(crate) fn ended_after(pid: u32, n_looks: u64) -> Failure {
+    Failure::new(
+        Exit::TargetGoneAfterLooks,
+        format!("process {pid} exited after {}", counted(n_looks, "look")),
     )
 }

@@ -21,6 +21,8 @@ pub(crate) enum Exit {
     NoAttach,
     /// The target went away.
     TargetGone,
+    /// So it did, after looks that were shown: how the watch over a program of leakhunt's own ends.
+    TargetGoneAfterLooks,
     /// Ctrl-C, before there was anything to show or twice.
     Interrupted,
     /// The exit code of a target that leakhunt started.
@@ -35,7 +37,7 @@ impl Exit {
             Self::Nothing | Self::OverLimit => 1,
             Self::Usage => 2,
             Self::NoAttach => 3,
-            Self::TargetGone => 4,
+            Self::TargetGone | Self::TargetGoneAfterLooks => 4,
             Self::Interrupted => 130,
             Self::OfTarget(code) => code,
         }

@@ -76,6 +76,30 @@ pub(crate) fn read_heap_file(path: &Path, output: &Output) -> anyhow::Result<Hea
     read_stream(Box::new(BufReader::new(file)), &name, output)
 }
 
+/// Reads a snapshot for a command that goes over references.
+///
+/// # Errors
+/// As [`read_heap_file`]; and when the file is none with references.
+pub(crate) fn read_references(
+    path: &Path,
+    command: &str,
+    output: &Output,
+) -> anyhow::Result<Box<Snapshot>> {
+    match read_heap_file(path, output)? {
+        HeapFile::Snapshot(snapshot) => Ok(snapshot),
+        file => {
+            let message = format!(
+                "{} is {}, which holds counts but no references; `leakhunt {command}` needs a snapshot",
+                shown_name(path),
+                file.sort()
+            );
+            let help =
+                "take one while the process runs: leakhunt snapshot --pid PID -o heap.leakhunt";
+            Err(Failure::new(Exit::Usage, message).with_help(help).into())
+        }
+    }
+}
+
 /// The name of a file as it is told.
 pub(crate) fn shown_name(path: &Path) -> String {
     escape_controls(&path.to_string_lossy()).into_owned()

@@ -1,5 +1,7 @@
 //! Where a `.hpy` is written: a file is replaced as a whole or added to by whole snapshots, or stays
 //! as it was.
+//!
+//! A kill while a file is replaced leaves `.NAME.PID.new`, which the next to replace it removes.
 
 use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -12,11 +14,15 @@ use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
 use crate::failure::{Exit, Failure, write_remedy};
+use crate::leftovers::{beside, leftovers, mark_as_alive};
 use crate::output::Output;
 
 /// The first line of each snapshot in a `.hpy`; its last is the same after `.end: `.
 const FIRST_LINE: &[u8] = b".loader: _load_stat\n";
 const LAST_LINE: &[u8] = b".end: .loader: _load_stat\n";
+
+/// How the name of a file ends that is to be renamed.
+const NEW: &str = "new";
 
 /// How long another process may hold a file that is added to.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -216,15 +222,20 @@ fn failure(error: &anyhow::Error, path: &Path) -> anyhow::Error {
         .into()
 }
 
-/// A new file in the directory of `path`, with the rights of the one that it is to replace.
+/// A new file in the directory of `path`, with the rights of the one that it is to replace. What killed
+/// writers left of theirs is removed.
 fn new_beside(path: &Path, rights: Option<Permissions>) -> io::Result<(File, PathBuf)> {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = path.with_file_name(format!(".{name}.{}.new", std::process::id()));
+    for file in leftovers(path, NEW) {
+        // What cannot be removed is in nobody's way.
+        let _ = fs::remove_file(file);
+    }
+    let new = beside(path, NEW);
     let file = OpenOptions::new()
         .write(true)
         .create(true)
         .truncate(true)
         .open(&new)?;
+    mark_as_alive(&file);
     if let Some(rights) = rights {
         // Where that is refused, those of a new file are as good.
         let _ = file.set_permissions(rights);

@@ -2,7 +2,7 @@
 //!
 //! The contract, for SIGINT, SIGTERM and SIGHUP alike:
 //! - the first asks for the end: the look at hand is finished, the agent detached, what is known
-//!   printed;
+//!   printed; a command of one look ends without it, with exit code 130;
 //! - the second asks for the end at once: detach, exit code 130;
 //! - whoever has not ended two seconds after the second, or at the third, is ended from here. The
 //!   agent sees its channel close and leaves by itself.
@@ -50,6 +50,8 @@ pub(crate) struct Interrupts {
     n_requests: &'static AtomicU32,
     /// So many of them have had their effect.
     n_answered: u32,
+    /// Whether the first asks for the end at once.
+    is_impatient: bool,
 }
 
 impl Interrupts {
@@ -78,6 +80,7 @@ impl Interrupts {
             requested_again: &REQUESTED_AGAIN,
             n_requests: &N_REQUESTS,
             n_answered: 0,
+            is_impatient: false,
         })
     }
 
@@ -96,6 +99,7 @@ impl Interrupts {
             requested_again: Box::leak(Box::new(AtomicBool::new(n_signals > 1))),
             n_requests: Box::leak(Box::new(AtomicU32::new(n_signals))),
             n_answered: 0,
+            is_impatient: false,
         }
     }
 
@@ -108,12 +112,20 @@ impl Interrupts {
         }
     }
 
+    /// For one look that nobody wants any more after the first request.
+    pub(crate) fn for_one_look(&self) -> Self {
+        Self {
+            is_impatient: true,
+            ..self.clone()
+        }
+    }
+
     /// How urgently the end was asked for.
     pub(crate) fn urgency(&self) -> Urgency {
         let n_requests = self.n_requests.load(Ordering::SeqCst);
         match n_requests.saturating_sub(self.n_answered) {
             0 => Urgency::None,
-            1 => Urgency::Finish,
+            1 if !self.is_impatient => Urgency::Finish,
             _ => Urgency::AtOnce,
         }
     }
@@ -216,6 +228,8 @@ mod tests {
         let urgency = |n_signals| Interrupts::after(n_signals).for_the_last_look().urgency();
         assert_eq!([0, 1].map(urgency), [Urgency::None; 2]);
         assert_eq!([2, 3].map(urgency), [Urgency::Finish, Urgency::AtOnce]);
+        let of_one_look = |n_signals| Interrupts::after(n_signals).for_one_look().urgency();
+        assert_eq!([0, 1].map(of_one_look), [Urgency::None, Urgency::AtOnce]);
         let requested = |n_signals| {
             let interrupts = Interrupts::after(n_signals).for_the_last_look();
             interrupts.requested.load(Ordering::SeqCst)

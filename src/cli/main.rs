@@ -8,6 +8,7 @@ mod budget;
 mod capture;
 mod cgroup;
 mod commands;
+mod describe;
 mod difference;
 mod door;
 mod failure;
@@ -15,7 +16,9 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod leftovers;
 mod memory_limit;
+mod near_names;
 mod output;
 mod procfs;
 mod quantity;
@@ -25,7 +28,9 @@ mod rounds;
 mod session;
 mod snapshot_folder;
 mod spawned;
+mod subject;
 mod target;
+mod trace;
 
 use std::process::ExitCode;
 

@@ -13,6 +13,7 @@ pub(crate) fn memory_of(pid: u32) -> Memory {
     Memory {
         rss_bytes: rss.rss_bytes,
         anonymous_bytes: rss.anonymous_bytes,
+        swapped_bytes: rss.swapped_bytes,
         available_bytes: kib_line(&machine, "MemAvailable:"),
         cgroup_headroom_bytes: tightest_group(pid)
             .as_ref()
@@ -28,6 +29,8 @@ pub(crate) struct Rss {
     /// The part that is not of files: what a leak adds to. It counts pages that are shared with a
     /// forked child in full.
     pub(crate) anonymous_bytes: u64,
+    /// What of it is in the swap instead.
+    pub(crate) swapped_bytes: u64,
 }
 
 /// Reads it from counters that the kernel keeps, a tenth of a millisecond however large the process is; they
@@ -38,6 +41,7 @@ pub(crate) fn rss_of(pid: u32) -> Option<Rss> {
     Some(Rss {
         rss_bytes,
         anonymous_bytes: kib_line(&status, "RssAnon:").unwrap_or(rss_bytes),
+        swapped_bytes: kib_line(&status, "VmSwap:").unwrap_or(0),
     })
 }
 

@@ -60,6 +60,19 @@ pub(crate) trait Looks {
     fn n_looks(&self) -> u64;
     /// How many objects the last one saw, where that makes a walk in place possible.
     fn last_n_objects(&self) -> Option<u64>;
+    /// When the next looks are due, where that hangs on the looks there were.
+    fn schedule(&self) -> Option<Schedule> {
+        None
+    }
+}
+
+/// When looks are due.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Schedule {
+    /// Between the starts of two.
+    pub(crate) interval: Duration,
+    /// How many in all; `None` for no end.
+    pub(crate) count: Option<u64>,
 }
 
 /// Why a look did not come about.
@@ -94,8 +107,7 @@ pub(crate) enum Missed {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rounds<'a> {
     pub(crate) pid: u32,
-    pub(crate) interval: Duration,
-    pub(crate) count: Option<u64>,
+    pub(crate) schedule: Schedule,
     pub(crate) max_pause: Duration,
     /// Whether the agent stays in the target between looks however long that is.
     pub(crate) stays: bool,
@@ -132,14 +144,15 @@ impl Rounds<'_> {
                 Err(missed) => return Err(missed),
             }
             let n_looks = looks.n_looks();
-            if self.count.is_some_and(|count| n_looks >= count) {
+            let Schedule { interval, count } = looks.schedule().unwrap_or(self.schedule);
+            if count.is_some_and(|count| n_looks >= count) {
                 return Ok(());
             }
             if n_looks <= 1 {
                 due = Instant::now();
             }
-            due = next_due(due, self.interval, Instant::now());
-            if self.interval >= SHORTEST_ABSENCE && !self.stays {
+            due = next_due(due, interval, Instant::now());
+            if interval >= SHORTEST_ABSENCE && !self.stays {
                 session = None;
             }
             match &mut session {
@@ -199,8 +212,8 @@ impl Rounds<'_> {
             SessionError::Interrupted => Missed::Interrupted,
             error if error.may_pass() => Missed::ForNow(error.into_failure(self.pid).into()),
             // The interpreter that was there is about to end, and the process with it.
-            SessionError::NotRunning if n_looks > 0 => {
-                Missed::ForNow(SessionError::NotRunning.into_failure(self.pid).into())
+            error @ (SessionError::Ending | SessionError::NotRunning) if n_looks > 0 => {
+                Missed::ForNow(error.into_failure(self.pid).into())
             }
             error => Missed::ForGood(error.into_failure(self.pid).into()),
         }

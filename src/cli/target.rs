@@ -60,7 +60,7 @@ impl Target {
         let own = match result {
             Ok(exit) => exit,
             Err(error) if is_closed_pipe(&error) => Exit::Done,
-            Err(error) if exit_of(&error) == Exit::TargetGone => {
+            Err(error) if exit_of(&error) == Exit::TargetGoneAfterLooks => {
                 output.note(format_args!("{error:#}"));
                 Exit::Done
             }

@@ -50,6 +50,9 @@ pub enum AssembleError {
         /// Which one.
         number: u64,
     },
+    /// More than the process has memory for.
+    #[error("the graph is larger than the memory of the process")]
+    MoreThanMemory,
     /// More than can be numbered, or than is plausible.
     #[error("the graph has too many {what}")]
     TooMany {
@@ -71,6 +74,39 @@ pub struct Assembler {
     catalogue: Catalogue,
     /// Of each object, in the order of arrival.
     addresses: Vec<u64>,
+    raw_bytes: u64,
+    most: Most,
+}
+
+/// What a heap of a certain memory can come to.
+#[derive(Clone, Copy, Debug)]
+struct Most {
+    n_objects: u64,
+    /// Of blocks when decompressed.
+    raw_bytes: u64,
+}
+
+impl Default for Most {
+    /// What can be numbered.
+    fn default() -> Self {
+        Self {
+            n_objects: u64::from(u32::MAX - 1),
+            raw_bytes: u64::MAX,
+        }
+    }
+}
+
+impl Most {
+    fn of_memory(memory_bytes: u64) -> Self {
+        const SMALLEST_OBJECT: u64 = 16;
+        // A reference of 8 bytes is sent in 2 to 12.
+        const RAW_SHARE: u64 = 4;
+        let numbered = Self::default();
+        Self {
+            n_objects: numbered.n_objects.min(memory_bytes / SMALLEST_OBJECT),
+            raw_bytes: memory_bytes.saturating_mul(RAW_SHARE),
+        }
+    }
 }
 
 impl Assembler {
@@ -79,9 +115,21 @@ impl Assembler {
         Self::default()
     }
 
-    /// Forgets everything: an attempt starts anew.
+    /// One without blocks that takes no more than a process of so much memory can hold: who sends may
+    /// be hostile.
+    pub fn of_memory(memory_bytes: u64) -> Self {
+        Self {
+            most: Most::of_memory(memory_bytes),
+            ..Self::default()
+        }
+    }
+
+    /// Forgets all blocks: an attempt starts anew.
     pub fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            most: self.most,
+            ..Self::default()
+        };
     }
 
     /// Number of objects that came so far.
@@ -99,20 +147,36 @@ impl Assembler {
     /// # Errors
     /// When it is no block, or there is too much of something.
     pub fn push(&mut self, raw_len: u32, bytes: &[u8]) -> Result<(), AssembleError> {
+        self.raw_bytes += u64::from(raw_len).max(bytes.len() as u64);
+        if self.raw_bytes > self.most.raw_bytes {
+            return Err(AssembleError::MoreThanMemory);
+        }
         self.blocks.push(raw_len, bytes);
+        let n_most = self.most.n_objects;
         let (catalogue, addresses) = (&mut self.catalogue, &mut self.addresses);
         self.blocks.read_last(|reader, record| {
             if catalogue.end.is_some() {
                 return Err(AssembleError::AfterTheEnd);
             }
-            if let Record::Node(node) = record {
-                if addresses.len() >= u32::MAX as usize - 1 {
-                    return Err(AssembleError::TooMany { what: "objects" });
+            match record {
+                Record::Node(node) => {
+                    if addresses.len() as u64 >= n_most {
+                        return Err(match n_most < Most::default().n_objects {
+                            true => AssembleError::MoreThanMemory,
+                            false => AssembleError::TooMany { what: "objects" },
+                        });
+                    }
+                    addresses.push(node.address);
+                    Ok(())
                 }
-                addresses.push(node.address);
-                Ok(())
-            } else {
-                catalogue.add(reader, record)
+                // One for each object at most: that bounds them.
+                Record::State(state) if addresses.last() != Some(&state.address) => {
+                    Err(AssembleError::Unknown {
+                        what: "object before a state, at",
+                        number: state.address,
+                    })
+                }
+                record => catalogue.add(reader, record),
             }
         })
     }
@@ -126,6 +190,7 @@ impl Assembler {
             blocks,
             mut catalogue,
             addresses,
+            ..
         } = self;
         let end = catalogue.end.ok_or(AssembleError::Truncated {
             what: "objects",
@@ -153,6 +218,7 @@ impl Assembler {
                 walk_us: end.capture_us,
                 is_during_collection: end.is_during_collection,
                 n_full_collections: end.n_full_collections,
+                collector: catalogue.collector.clone(),
                 n_dangling: columns.n_dangling + n_unknown,
                 n_violations,
                 generation_starts,
@@ -160,6 +226,7 @@ impl Assembler {
             },
             roots: catalogue.roots(&addresses),
             key_texts: catalogue.key_texts(&addresses),
+            states: catalogue.states(&addresses),
             types: catalogue.types,
             strings: catalogue.strings,
             objects: Objects {

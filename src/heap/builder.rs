@@ -1,12 +1,13 @@
 //! Small snapshots by hand, for tests of what works on them.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use leakhunt_wire::TypeFlags;
 
+use crate::fnv::fnv1a;
 use crate::snapshot::{
-    Capture, Label, LabelName, ObjId, Objects, References, Root, RootKind, Snapshot, StrId,
-    Strings, Type, TypeId,
+    Capture, Label, LabelName, ObjId, ObjectState, Objects, References, Root, RootKind, Snapshot,
+    StrId, Strings, Type, TypeId,
 };
 
 /// What a reference is for: [`LabelName`] with its text.
@@ -63,6 +64,7 @@ pub struct SnapshotBuilder {
     strings: Strings,
     roots: Vec<Root>,
     key_texts: HashMap<ObjId, StrId>,
+    states: BTreeMap<ObjId, ObjectState>,
     dicts: HashMap<ObjId, ObjId>,
     next_address: u64,
     next_place: u32,
@@ -190,6 +192,11 @@ impl SnapshotBuilder {
         self.key_texts.insert(object, text);
     }
 
+    /// Says what an object is in the midst of.
+    pub fn state(&mut self, object: ObjId, state: ObjectState) {
+        self.states.insert(object, state);
+    }
+
     /// Says that an object is a root.
     pub fn root(&mut self, kind: RootKind, object: ObjId) {
         self.named_root(kind, object, 0, "");
@@ -257,6 +264,7 @@ impl SnapshotBuilder {
             strings: self.strings,
             roots: self.roots,
             key_texts,
+            states: self.states.into_iter().collect(),
         }
     }
 
@@ -282,9 +290,7 @@ impl SnapshotBuilder {
 
 /// The same in each snapshot.
 fn type_address(key: &str) -> u64 {
-    let hash = key.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3)
-    });
+    let hash = fnv1a(key.as_bytes());
     TYPE_ADDRESS + (hash >> 32) * OBJECT_BYTES
 }
 

@@ -13,6 +13,7 @@ mod part;
 mod read_table;
 mod references;
 mod roots;
+mod states;
 mod strings;
 #[cfg(test)]
 mod tests;
@@ -53,6 +54,10 @@ pub fn write_snapshot<W: Write + Send>(
         types: types::write(&snapshot.types, file(SnapshotPart::Types)?)?,
         strings: strings::write(&snapshot.strings, file(SnapshotPart::Strings)?)?,
         roots: roots::write(&snapshot.roots, file(SnapshotPart::Roots)?)?,
+        states: Some(states::write(
+            &snapshot.states,
+            file(SnapshotPart::States)?,
+        )?),
     };
     let meta = io::BufWriter::new(file(SnapshotPart::Meta)?);
     Meta::new(&snapshot.capture, files)
@@ -100,6 +105,11 @@ fn read_v1<R: ChunkReader + 'static>(
     let objects = table(SnapshotPart::Objects)?;
     let references = table(SnapshotPart::References)?;
     let roots = table(SnapshotPart::Roots)?;
+    // The first snapshots have none.
+    let states = match meta.files.states {
+        Some(_) => Some(table(SnapshotPart::States)?),
+        None => None,
+    };
     let mut snapshot = Snapshot {
         capture: meta.capture(),
         strings: without_panic(SnapshotPart::Strings, || strings::read(strings))?,
@@ -113,6 +123,9 @@ fn read_v1<R: ChunkReader + 'static>(
         references::read(references, &mut snapshot)
     })?;
     without_panic(SnapshotPart::Roots, || roots::read(roots, &mut snapshot))?;
+    if let Some(states) = states {
+        without_panic(SnapshotPart::States, || states::read(states, &mut snapshot))?;
+    }
     Ok(snapshot)
 }
 

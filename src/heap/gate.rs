@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+pub(crate) use limit::glob_matches;
 pub use limit::{Limit, LimitError};
 
 use crate::kinds::KindRow;

@@ -3,8 +3,11 @@
 //! An address alone does not tell: half of the new objects stand where another of the same type
 //! stood before. But the collector's lists keep objects in the order of their birth, survivors keep
 //! their relative order, and an address that is used again reappears at the end. So the survivors
-//! are the longest sequence of old places that ascends in the new order. An object that has not
-//! lived through a full collection yet may be put elsewhere by it, and is then taken for new.
+//! are the longest sequence of old places that ascends in the new order, up to where the new ones
+//! begin. An object that has not lived through a full collection yet may be put elsewhere by it: it
+//! is a probable one at best.
+
+mod order;
 
 use leakhunt_wire::TypeFlags;
 
@@ -15,8 +18,9 @@ use crate::snapshot::{LabelName, ObjId, Objects, Snapshot, TypeId};
 pub enum Identity {
     /// The same object: address and type, and its place in the order of birth.
     Survivor,
-    /// Most likely the same: address and type, and it refers to the same objects; or an untracked
-    /// object that nothing contradicts.
+    /// Most likely the same: address and type, and it refers to the same objects or stands in the old
+    /// order among others that a collection may have moved; or an untracked object that nothing
+    /// contradicts.
     Probable,
     /// Not there before, or not known to have been.
     New,
@@ -28,41 +32,24 @@ pub enum Identity {
 pub fn identify(before: &Snapshot, after: &Snapshot) -> Vec<Identity> {
     let twins = Twins::find(before, after);
     let mut identities = vec![Identity::New; after.n_objects()];
-    let mut candidates: Vec<(u32, u32, ObjId)> = Vec::new();
+    let mut untold = order::tell(before, after, &twins, &mut identities);
     for (object, twin) in twins.pairs() {
-        let (old, new) = (
-            before.objects.birth_place[twin.0 as usize],
-            after.objects.birth_place[object.0 as usize],
-        );
         if is_never_freed(before, twin) && is_never_freed(after, object) {
             identities[object.0 as usize] = Identity::Survivor;
-        } else if old != Objects::UNTRACKED && new != Objects::UNTRACKED {
-            candidates.push((new, old, object));
-        }
-    }
-    candidates.sort_unstable();
-    let old_places: Vec<u32> = candidates.iter().map(|&(_, old, _)| old).collect();
-    for index in longest_increasing(&old_places) {
-        identities[candidates[index].2.0 as usize] = Identity::Survivor;
-    }
-    for &(_, _, object) in &candidates {
-        let identity = &mut identities[object.0 as usize];
-        if *identity == Identity::New
-            && let Some(twin) = twins.of(object)
-            && refer_to_the_same(before, twin, after, object)
-        {
-            *identity = Identity::Probable;
         }
     }
     if after.capture.free_threaded {
-        let untold = after.ids().filter(|&object| is_container(after, object));
-        for object in untold {
-            if identities[object.0 as usize] == Identity::New
-                && let Some(twin) = twins.of(object)
-                && refer_to_the_same(before, twin, after, object)
-            {
-                identities[object.0 as usize] = Identity::Probable;
-            }
+        untold = after
+            .ids()
+            .filter(|&object| is_container(after, object))
+            .collect();
+    }
+    for object in untold {
+        if identities[object.0 as usize] == Identity::New
+            && let Some(twin) = twins.of(object)
+            && refer_to_the_same(before, twin, after, object)
+        {
+            identities[object.0 as usize] = Identity::Probable;
         }
     }
     inherit(before, after, &twins, &mut identities);

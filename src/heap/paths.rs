@@ -2,29 +2,36 @@
 
 mod classes;
 mod holder;
+mod label;
 mod print;
 mod search;
+mod spoken;
 mod stdlib;
 
 use leakhunt_wire::TypeFlags;
 
+use crate::functions::Functions;
 use crate::reach::{held_from_outside, static_types};
-use crate::snapshot::{Label, ObjId, RootKind, Snapshot};
+use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
-use search::Search;
+pub(crate) use search::{Search, reference};
 
 pub use holder::Holder;
+pub(crate) use label::{Part, StepLabel};
+pub(crate) use print::is_identifier;
 pub use stdlib::is_stdlib;
+pub(crate) use stdlib::package;
 
 /// The most objects of a path that are shown. Chains of a million links are common leaks, nobody types
 /// such a path, and Python reads no expression that is nested much deeper.
-const MOST_STEPS: usize = 100;
+pub(crate) const MOST_STEPS: usize = 100;
 
 /// The shortest paths to all objects that something alive refers to. 9 bytes an object.
 #[derive(Debug)]
 pub struct Paths {
     search: Search,
     classes: Classes,
+    functions: Functions,
 }
 
 /// How an object is held.
@@ -82,8 +89,17 @@ pub struct PathStep {
     pub label: Label,
     /// The path up to here. Empty where the step is but a part of the next, as `__dict__` is.
     pub expression: String,
+    /// What people call it: `shop.cache.RENDER_CACHE`, `cell 'calls' of shop.price()`.
+    pub name: String,
     /// See [`Path::is_evaluable`].
     pub is_evaluable: bool,
+}
+
+impl Path {
+    /// What people call the object.
+    fn name(&self) -> &str {
+        self.steps.last().map_or("", |step| &step.name)
+    }
 }
 
 impl Paths {
@@ -101,10 +117,8 @@ impl Paths {
             RootKind::Interpreter,
         ];
         for kind in order {
-            let is_last = kind == RootKind::Interpreter;
             for (index, root) in (0..).zip(&snapshot.roots) {
-                // All strings are interned, which tells nothing.
-                if root.kind == kind && !(is_last && root.text.contains("interned")) {
+                if root.kind == kind && !root.is_interned() {
                     search.start(root.object, index);
                 }
             }
@@ -112,19 +126,40 @@ impl Paths {
         }
         search.spread_on_byways(snapshot);
         for class in static_types(snapshot) {
-            search.start(class, search::STATIC_TYPE);
+            search.start(class, Search::STATIC_TYPE);
         }
         search.spread(snapshot);
         search.spread_on_byways(snapshot);
         for object in held_from_outside(snapshot) {
-            search.start(object, search::OUTSIDE);
+            search.start(object, Search::OUTSIDE);
         }
         search.spread(snapshot);
         search.spread_on_byways(snapshot);
+        Self::of_search(search, snapshot)
+    }
+
+    /// The paths that a search found.
+    pub(crate) fn of_search(search: Search, snapshot: &Snapshot) -> Self {
         Self {
             search,
             classes: Classes::of(snapshot),
+            functions: Functions::of(snapshot),
         }
+    }
+
+    /// Who refers to an object on its path; `None` for roots and garbage.
+    pub(crate) fn parent(&self, object: ObjId) -> Option<ObjId> {
+        self.search.parent(object)
+    }
+
+    /// See [`Search::label_to`].
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        self.search.label_to(snapshot, object)
+    }
+
+    /// See [`Search::is_weak`].
+    pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
+        self.search.is_weak(snapshot, object)
     }
 
     /// The path to an object; `None` for garbage.
@@ -139,7 +174,7 @@ impl Paths {
 
     /// Who is to blame: see [`Holder`]. `None` where nobody on the path is known by a name.
     pub fn holder(&self, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
-        holder::of(&self.classes, snapshot, path)
+        holder::of(self, snapshot, path)
     }
 
     /// The holder of what a step of a path holds.
@@ -149,7 +184,13 @@ impl Paths {
         path: &Path,
         step: usize,
     ) -> Option<Holder> {
-        holder::at(&self.classes, snapshot, path, step)
+        holder::at(self, snapshot, path, step)
+    }
+
+    /// The name of the class that an object is, if it is one.
+    pub(crate) fn class_name(&self, snapshot: &Snapshot, object: ObjId) -> Option<String> {
+        let class = self.classes.type_id(object)?;
+        Some(snapshot.types[class.0 as usize].key())
     }
 
     /// Whether something alive refers to an object.
@@ -164,32 +205,78 @@ impl Paths {
         object: ObjId,
     ) -> Option<(PathRoot, Vec<(Label, ObjId)>)> {
         let (root, steps) = self.search.steps_to(snapshot, object)?;
-        let root = match snapshot.roots.get(root as usize) {
-            _ if root == search::STATIC_TYPE => PathRoot::StaticType,
-            None => PathRoot::Outside,
-            Some(root) => match root.kind {
-                RootKind::Modules => PathRoot::Modules,
-                RootKind::Builtins => PathRoot::Builtins,
-                RootKind::Frame => PathRoot::Frame {
-                    function: root.text.clone(),
-                    thread: root.thread,
-                },
-                RootKind::Interpreter => PathRoot::Interpreter {
-                    field: root.text.clone(),
-                },
-                RootKind::Thread => PathRoot::Thread {
-                    field: root.text.clone(),
-                    thread: root.thread,
-                },
+        Some((path_root(snapshot, root), steps))
+    }
+
+    /// The last step of the path to an object; `None` for garbage.
+    pub(crate) fn arrival(&self, snapshot: &Snapshot, object: ObjId) -> Option<Arrival> {
+        Some(match self.search.arrival(object)? {
+            Ok(root) => Arrival::Root(path_root(snapshot, root)),
+            Err((from, via)) => {
+                let (label, _) = search::reference(snapshot, from, via)?;
+                // That to the key of an entry comes before that to its value.
+                let before = via
+                    .checked_sub(1)
+                    .and_then(|before| search::reference(snapshot, from, before));
+                let key = match (label.name(), before) {
+                    (LabelName::Value(place), Some((before, key))) => {
+                        (before.name() == LabelName::Key(place)).then_some(key)
+                    }
+                    _ => None,
+                };
+                Arrival::Reference { from, label, key }
+            }
+        })
+    }
+}
+
+/// The last step of a path.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Arrival {
+    /// The object is a root.
+    Root(PathRoot),
+    /// Another object refers to it.
+    Reference {
+        /// Which.
+        from: ObjId,
+        /// What for.
+        label: Label,
+        /// Of the value of an entry its key.
+        key: Option<ObjId>,
+    },
+}
+
+/// What the index of a root in a [`Search`] stands for.
+fn path_root(snapshot: &Snapshot, root: u32) -> PathRoot {
+    match snapshot.roots.get(root as usize) {
+        _ if root == Search::STATIC_TYPE => PathRoot::StaticType,
+        None => PathRoot::Outside,
+        Some(root) => match root.kind {
+            RootKind::Modules => PathRoot::Modules,
+            RootKind::Builtins => PathRoot::Builtins,
+            RootKind::Frame => PathRoot::Frame {
+                function: root.text.clone(),
+                thread: root.thread,
             },
-        };
-        Some((root, steps))
+            RootKind::Interpreter => PathRoot::Interpreter {
+                field: root.text.clone(),
+            },
+            RootKind::Thread => PathRoot::Thread {
+                field: root.text.clone(),
+                thread: root.thread,
+            },
+        },
     }
 }
 
 /// Whether an object is a class.
 fn is_class(snapshot: &Snapshot, object: ObjId) -> bool {
     snapshot.type_of(object).flags & TypeFlags::TYPE != 0
+}
+
+/// Whether an object is a module.
+pub(crate) fn is_module(snapshot: &Snapshot, object: ObjId) -> bool {
+    is_exact(snapshot, object, "module")
 }
 
 /// Whether the type of an object is this builtin itself.

@@ -2,13 +2,14 @@
 
 use leakhunt_wire::TypeFlags;
 
+use crate::object_set::ObjectSet;
 use crate::referrers::in_degrees;
 use crate::snapshot::{ObjId, Objects, Snapshot};
 
 /// The objects that something alive refers to: a bit for each.
 #[derive(Clone, Debug, Default)]
 pub struct Reached {
-    bits: Vec<u64>,
+    objects: ObjectSet,
     n_objects: usize,
 }
 
@@ -38,7 +39,7 @@ impl Reached {
 
     /// Whether an object is among them.
     pub fn contains(&self, object: ObjId) -> bool {
-        self.bits[object.0 as usize / 64] & (1 << (object.0 % 64)) != 0
+        self.objects.contains(object)
     }
 
     /// How many objects are reached.
@@ -53,15 +54,14 @@ impl Reached {
 
     fn none(n_objects: usize) -> Self {
         Self {
-            bits: vec![0; n_objects.div_ceil(64)],
+            objects: ObjectSet::none(n_objects),
             n_objects: 0,
         }
     }
 
     /// Whether it was not there before.
     fn add(&mut self, object: ObjId) -> bool {
-        let is_new = !self.contains(object);
-        self.bits[object.0 as usize / 64] |= 1 << (object.0 % 64);
+        let is_new = self.objects.add(object);
         self.n_objects += usize::from(is_new);
         is_new
     }

@@ -5,6 +5,12 @@
 
 use std::collections::HashMap;
 
+use crate::collector::CollectorState;
+use leakhunt_wire::MAX_KEY_CHARS;
+
+/// Stands for the rest of a key of more than [`MAX_KEY_CHARS`].
+pub(crate) const CUT: char = '…';
+
 /// An object, by its place in [`Objects`].
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct ObjId(pub u32);
@@ -34,6 +40,10 @@ pub struct Snapshot {
     pub roots: Vec<Root>,
     /// The characters of `str` objects that are keys, as far as they were sent. Ascending by object.
     pub key_texts: Vec<(ObjId, StrId)>,
+    /// What some objects are in the midst of, which no reference tells. Ascending by object. Absent
+    /// are the kinds of objects that have no state, whose state could not be found in this version of
+    /// Python, and containers without a bound.
+    pub states: Vec<(ObjId, ObjectState)>,
 }
 
 /// Where, when and how a snapshot was taken.
@@ -65,6 +75,8 @@ pub struct Capture {
     pub skipped_type: String,
     /// Full collections since the start of the interpreter.
     pub n_full_collections: u64,
+    /// How the collector was set.
+    pub collector: CollectorState,
     /// Where in the order of birth the old, the middle and the young generation start; the frozen
     /// objects come before.
     pub generation_starts: [u32; 3],
@@ -178,6 +190,30 @@ pub enum RootKind {
     Thread,
 }
 
+/// What an object is in the midst of.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum ObjectState {
+    /// A generator, coroutine or asynchronous generator that was never started.
+    Created,
+    /// One that waits in a `yield` or an `await`.
+    Suspended,
+    /// One whose frame is a thread's.
+    Running,
+    /// One that ended, by itself or by `close()`; a Task or Future with a result or an exception.
+    Finished,
+    /// A Task or Future without a result.
+    Pending,
+    /// A Task or Future that was cancelled.
+    Cancelled,
+    /// A file or socket with a descriptor.
+    Open,
+    /// A file or socket without one.
+    Closed,
+    /// A container that throws out an entry before it holds more than so many: a `deque` with
+    /// `maxlen`, a `functools.lru_cache` with `maxsize`.
+    Bounded(u64),
+}
+
 /// Texts, each once.
 #[derive(Clone, Debug, Default)]
 pub struct Strings {
@@ -236,13 +272,41 @@ impl Snapshot {
             .zip(self.references.target[first..end].iter().copied())
     }
 
-    /// The characters of a `str` that is a key, where they were sent.
+    /// The state of an object, where it is known.
+    pub fn state_of(&self, object: ObjId) -> Option<ObjectState> {
+        let index = self
+            .states
+            .binary_search_by_key(&object, |&(of, _)| of)
+            .ok()?;
+        Some(self.states[index].1)
+    }
+
+    /// The characters of a `str` that is a key, where all were sent: what its entry is found by.
     pub fn key_text(&self, object: ObjId) -> Option<&str> {
+        self.key_start(object)
+            .filter(|text| !text.ends_with(CUT) || text.chars().count() <= MAX_KEY_CHARS)
+    }
+
+    /// The characters of a `str` that is a key, where they were sent: of a long one the first 64,
+    /// and `…`.
+    pub fn key_start(&self, object: ObjId) -> Option<&str> {
+        Some(self.strings.get(self.key_start_id(object)?))
+    }
+
+    /// The id of [`Snapshot::key_start`].
+    pub(crate) fn key_start_id(&self, object: ObjId) -> Option<StrId> {
         let index = self
             .key_texts
             .binary_search_by_key(&object, |&(key, _)| key)
             .ok()?;
-        Some(self.strings.get(self.key_texts[index].1))
+        Some(self.key_texts[index].1)
+    }
+}
+
+impl Root {
+    /// Whether it is the table of interned strings. All strings can be there, which tells nothing.
+    pub(crate) fn is_interned(&self) -> bool {
+        self.kind == RootKind::Interpreter && self.text.contains("interned")
     }
 }
 

@@ -12,7 +12,7 @@ use crate::paths::{Holder, Path, Paths, is_stdlib};
 use crate::snapshot::{ObjId, Objects, Snapshot};
 
 pub use growing::{GrowingType, GrowingTypes};
-use holders::Sample;
+pub use holders::{HeldObject, held};
 
 /// Objects of a type whose paths are compared.
 const SAMPLE: usize = 200;
@@ -104,7 +104,7 @@ pub fn sources(
         .iter()
         .zip(newest(snapshot, paths, identities, growing))
         .map(|(growth, (n_new, objects))| {
-            let sample = holders::of(snapshot, paths, &objects);
+            let sample = held(snapshot, paths, &objects);
             of_type(growth, identities.is_some().then_some(n_new), sample, max)
         })
         .collect();
@@ -187,7 +187,7 @@ fn sample(snapshot: &Snapshot, mut objects: Vec<ObjId>) -> Vec<ObjId> {
 fn of_type(
     growth: &GrowingType,
     n_new: Option<u64>,
-    sample: Vec<Sample>,
+    sample: Vec<HeldObject>,
     max: usize,
 ) -> TypeSources {
     let n_sampled = sample.len() as u64;
@@ -206,7 +206,7 @@ fn of_type(
         holders[place].n_held += 1;
         places.push(place);
     }
-    let mut ranked: Vec<(usize, Sample)> = places.into_iter().zip(sample).collect();
+    let mut ranked: Vec<(usize, HeldObject)> = places.into_iter().zip(sample).collect();
     ranked.sort_by_key(|&(place, _)| (std::cmp::Reverse(holders[place].n_held), place));
     holders.sort_by_key(|share| std::cmp::Reverse(share.n_held));
     let examples = ranked

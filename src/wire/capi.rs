@@ -96,4 +96,5 @@ capi! {
     _Py_TrueStruct required
     _Py_FalseStruct required
     _PyRuntime optional
+    PyGC_IsEnabled optional
 }

@@ -225,6 +225,31 @@ impl<'p> Field<'p> for bool {
     }
 }
 
+impl<'p, const N: usize> Field<'p> for [u64; N] {
+    fn put(&self, writer: &mut Writer<'_>) {
+        for &number in self {
+            writer.number(number);
+        }
+    }
+    fn get(reader: &mut Reader<'p>) -> Result<Self, DecodeError> {
+        let mut numbers = [0; N];
+        for number in &mut numbers {
+            *number = reader.number()?;
+        }
+        Ok(numbers)
+    }
+}
+
+/// 0, or the number plus one; the largest number there is goes as the one below it.
+impl<'p> Field<'p> for Option<u64> {
+    fn put(&self, writer: &mut Writer<'_>) {
+        writer.number(self.map_or(0, |number| number.saturating_add(1)));
+    }
+    fn get(reader: &mut Reader<'p>) -> Result<Self, DecodeError> {
+        Ok(reader.number()?.checked_sub(1))
+    }
+}
+
 impl<'p> Field<'p> for &'p str {
     fn put(&self, writer: &mut Writer<'_>) {
         writer.bytes_with_len(self.as_bytes());

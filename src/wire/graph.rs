@@ -6,7 +6,8 @@
 //!
 //! The order of a stream: places in the collector's lists ([`Record::Order`]), roots, objects. A
 //! type, a label or a text comes before, or in any block after, the objects that name it: a reader
-//! goes over the stream twice. [`Record::End`] is the last.
+//! goes over the stream twice. A state comes right after its object, unless a block ends between.
+//! [`Record::End`] is the last.
 
 mod reader;
 mod writer;
@@ -21,6 +22,8 @@ pub const MAX_BLOCK: usize = 31 * 1024;
 
 /// The most bytes of one text: a name, or a key of a small `dict`.
 pub const MAX_TEXT: usize = 256;
+/// The most characters of a key that are sent.
+pub const MAX_KEY_CHARS: usize = 64;
 
 code! {
     /// What the references of an object stand for that come without a label.
@@ -164,6 +167,43 @@ record! {
     }
 }
 
+code! {
+    /// What an object is in the midst of, which no reference tells.
+    pub enum StateKind {
+        /// A generator, coroutine or asynchronous generator that was never started.
+        Created = 0,
+        /// One that waits in a `yield` or an `await`.
+        Suspended = 1,
+        /// One whose frame is a thread's.
+        Running = 2,
+        /// One that ended, by itself or by `close()`; a Task or Future with a result or an exception.
+        Finished = 3,
+        /// A Task or Future without a result.
+        Pending = 4,
+        /// A Task or Future that was cancelled.
+        Cancelled = 5,
+        /// A file or socket with a descriptor.
+        Open = 6,
+        /// A file or socket without one.
+        Closed = 7,
+        /// A container that throws out an entry before it holds more than `number`.
+        Bounded = 8,
+    }
+}
+
+record! {
+    /// The state of the object that came last. Of kinds of objects whose state is not known, and of
+    /// containers that have no bound, nothing is sent.
+    pub struct StateDef {
+        /// The object.
+        pub address: u64,
+        /// What it is.
+        pub kind: StateKind,
+        /// Of [`StateKind::Bounded`] the most entries; else 0.
+        pub number: u64,
+    }
+}
+
 record! {
     /// What keeps objects alive.
     pub struct RootDef<'p> {
@@ -240,6 +280,31 @@ pub enum EdgeName {
 }
 
 record! {
+    /// How the collector is set. At most one, before the last record.
+    pub struct CollectorDef {
+        /// Whether it runs by itself: 1, or 0 after `gc.disable()`.
+        pub enabled: Option<u64>,
+        /// Bits of `gc.get_debug()`.
+        pub debug: Option<u64>,
+        /// Whether the three fields that follow are known; else they are 0.
+        pub has_generations: bool,
+        /// `gc.get_threshold()`, the young generation's first.
+        pub thresholds: [u64; 3],
+        /// `gc.get_count()`.
+        pub counts: [u64; 3],
+        /// Collections of each generation since the start of the interpreter.
+        pub collections: [u64; 3],
+        /// Objects in `gc.garbage`.
+        pub n_uncollectable: Option<u64>,
+        /// Objects that lived through the last full collection.
+        pub long_lived: Option<u64>,
+        /// Objects that came into the old generation since: more than a quarter of `long_lived` are
+        /// needed for another full collection.
+        pub long_lived_pending: Option<u64>,
+    }
+}
+
+record! {
     /// The last record: what a reader should have seen.
     pub struct GraphEnd {
         /// Objects and frames.
@@ -284,6 +349,10 @@ pub enum Record<'p> {
     More(More),
     /// See [`GraphEnd`].
     End(GraphEnd),
+    /// See [`CollectorDef`].
+    Collector(CollectorDef),
+    /// See [`StateDef`].
+    State(StateDef),
 }
 
 /// First bytes of records. A node's has the highest bit set.
@@ -296,6 +365,8 @@ mod kind {
     pub(super) const ORDER: u8 = 6;
     pub(super) const MORE: u8 = 7;
     pub(super) const END: u8 = 8;
+    pub(super) const COLLECTOR: u8 = 10;
+    pub(super) const STATE: u8 = 9;
     pub(super) const NODE: u8 = 0x80;
 }
 

@@ -29,9 +29,9 @@ pub use boot::{BOOT_VERSION, Boot};
 pub use capi::{Capi, N_CAPI};
 pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
 pub use graph::{
-    Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef, LabelKind,
-    MAX_BLOCK, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef, RootKind, Shape, TypeDef,
-    TypeFlags,
+    CollectorDef, Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef,
+    LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
+    RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,

@@ -1,6 +1,7 @@
 //! What the tests stand on: interpreters, targets, fingerprints of them, and runs of the program.
 
 pub(crate) mod fingerprint;
+pub(crate) mod fixtures;
 pub(crate) mod interpreters;
 pub(crate) mod leakhunt;
 pub(crate) mod limit;

@@ -29,6 +29,7 @@ fn source(name: &str) -> &'static str {
     match name {
         "asyncio_server" => target_source!("asyncio_server"),
         "atexit_callbacks" => target_source!("atexit_callbacks"),
+        "big_places" => target_source!("big_places"),
         "busy_c" => target_source!("busy_c"),
         "busy_python" => target_source!("busy_python"),
         "busy_regex" => target_source!("busy_regex"),
@@ -40,6 +41,8 @@ fn source(name: &str) -> &'static str {
         "ha_sources" => target_source!("ha_sources"),
         "hostile_reprs" => target_source!("hostile_reprs"),
         "idle" => target_source!("idle"),
+        "inspected" => target_source!("inspected"),
+        "inspected_clients" => target_source!("inspected_clients"),
         "memory_states" => target_source!("memory_states"),
         "named_places" => target_source!("named_places"),
         "seccomp" => target_source!("seccomp"),

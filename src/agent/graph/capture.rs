@@ -1,12 +1,13 @@
 //! One object after the other: what it is, and what it refers to.
 
-use leakhunt_wire::{FieldDef, KeyText, Names, Node, Shape, TypeDef};
+use leakhunt_wire::{FieldDef, KeyText, MAX_KEY_CHARS, Names, Node, Shape, TypeDef};
 
 use crate::buffer::{Budget, Buffer, NoMemory};
 use crate::dicts::{self, Text};
 use crate::graph::emitter::Emitter;
 use crate::graph::kinds::{self, GraphType, Kind, Place};
 use crate::graph::labels::LabelText;
+use crate::graph::states::StateRule;
 use crate::graph::{code, frames, generators};
 use crate::instances::Values;
 use crate::layout::flag;
@@ -47,9 +48,6 @@ impl Batch {
         &self.objects[..self.len]
     }
 }
-
-/// The most characters of a key that are sent.
-const MOST_KEY_CHARS: usize = 64;
 
 /// A graph while it is captured.
 pub(crate) struct Capture<'a> {
@@ -146,7 +144,14 @@ impl<'a> Capture<'a> {
             Kind::Known | Kind::Type | Kind::Traversed => {
                 self.traversed(&entry, object, is_collected);
             }
-            Kind::Code => code::references(heap, memory, object, &mut self.emitter),
+            Kind::Code => {
+                code::references(heap, memory, object, &mut self.emitter);
+                code::each_name(heap, memory, object, &mut |name| {
+                    if self.emitter.reach(name) {
+                        self.emitter.marks.add_key(name);
+                    }
+                });
+            }
             Kind::Generator => generators::references(heap, memory, object, &mut self.emitter),
             Kind::Frame => frames::object_references(heap, memory, object, &mut self.emitter),
             Kind::List
@@ -163,6 +168,17 @@ impl<'a> Capture<'a> {
             }
         }
         self.emitter.end();
+        if entry.state_rule != StateRule::None {
+            self.state(entry.state_rule, object);
+        }
+    }
+
+    #[cold]
+    fn state(&mut self, rule: StateRule, object: usize) {
+        if let Some(state) = rule.state(self.walk.heap, self.walk.memory, object) {
+            let Emitter { stream, budget, .. } = &mut self.emitter;
+            stream.write(budget, |writer| writer.state(&state));
+        }
     }
 
     #[inline(always)]
@@ -302,7 +318,7 @@ impl<'a> Capture<'a> {
             }
             let mut text = TextBuffer::<{ leakhunt_wire::MAX_TEXT }>::new();
             let mut characters = Text::of(&heap.layout, memory, key).chars();
-            for character in characters.by_ref().take(MOST_KEY_CHARS) {
+            for character in characters.by_ref().take(MAX_KEY_CHARS) {
                 text.push(character);
             }
             let record = KeyText {

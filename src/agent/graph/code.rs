@@ -62,6 +62,44 @@ pub(crate) fn qualified_name<'h>(heap: &'h Heap, memory: Memory, code: usize) ->
     is_text.then(|| Text::of(layout, memory, name))
 }
 
+/// Hands on the `str` objects that say what a function and the variables of its closure are called.
+pub(crate) fn each_name(heap: &Heap, memory: Memory, code: usize, see: &mut dyn FnMut(usize)) {
+    let layout = &heap.layout;
+    let code_type = heap.capi.address(Capi::PyCode_Type);
+    let str_type = heap.capi.address(Capi::PyUnicode_Type);
+    let mut see_text = |name: usize| {
+        if name != 0 && layout.type_of(memory, name) == str_type {
+            see(name);
+        }
+    };
+    for name in [&b"co_qualname"[..], b"co_name"] {
+        if let Some(offset) = layout.member(memory, code_type, name) {
+            see_text(memory.word(code + offset));
+        }
+    }
+    let names = LocalNames::of(heap, memory, code);
+    if layout.minor <= 10 {
+        let [.., free] = names.tuples;
+        for index in 0..len_of(heap, memory, free) {
+            see_text(memory.word(free + layout.tuple_items + index * 8));
+        }
+        return;
+    }
+    /// `CO_FAST_FREE`.
+    const FREE: u8 = 0x80;
+    let kinds = memory.word(code + layout.co_localsplusnames + 8);
+    if kinds == 0 || layout.type_of(memory, kinds) != heap.capi.address(Capi::PyBytes_Type) {
+        return;
+    }
+    // After the length and the hash.
+    let first = kinds + layout.header + 16;
+    let n_kinds = layout.size_field(memory, kinds).max(0) as usize;
+    let n_names = names.len(heap, memory).min(n_kinds);
+    for index in (0..n_names).filter(|index| memory.byte(first + index) & FREE != 0) {
+        see_text(memory.word(names.tuples[0] + layout.tuple_items + index * 8));
+    }
+}
+
 /// The names of a code object's local variables, in the order of their places in a frame.
 pub(crate) struct LocalNames {
     /// Up to three tuples, one after the other; 0 for none.

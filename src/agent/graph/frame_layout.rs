@@ -15,6 +15,11 @@ pub(crate) struct OldFrame {
     pub(crate) trace: usize,
     /// Up to 3.9 the pointer behind the last value, in 3.10 their number in four bytes.
     pub(crate) stack_top: usize,
+    /// The number of the last instruction that began, in four bytes.
+    pub(crate) last_instruction: usize,
+    /// A byte, and its value while the frame runs.
+    pub(crate) running: usize,
+    pub(crate) running_value: i8,
     pub(crate) first_local: usize,
 }
 
@@ -47,6 +52,9 @@ impl OldFrame {
             value_stack: 64,
             trace: if is_310 { 72 } else { 80 },
             stack_top: if is_310 { 80 } else { 72 },
+            last_instruction: if is_310 { 96 } else { 104 },
+            running: if is_310 { 108 } else { 116 },
+            running_value: if is_310 { 0 } else { 1 },
             first_local: if is_310 { 352 } else { 360 },
         }
     }

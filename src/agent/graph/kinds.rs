@@ -6,6 +6,7 @@ use crate::buffer::{Buffer, NoMemory, Plain};
 use crate::dicts::{self, Text};
 use crate::graph::emitter::Emitter;
 use crate::graph::places;
+use crate::graph::states::StateRule;
 use crate::heap::Heap;
 use crate::layout::flag;
 use crate::memory::Memory;
@@ -64,6 +65,8 @@ pub(crate) struct GraphType {
     pub(crate) tells_type: bool,
     /// Whether it is `functools.lru_cache`, which tells the collector of more than it has itself.
     pub(crate) is_lru_cache: bool,
+    /// How it is found what its objects are in the midst of.
+    pub(crate) state_rule: StateRule,
     /// Whether there may be attributes beside what the kind tells.
     pub(crate) has_attributes: bool,
     pub(crate) size: TypeSize,
@@ -82,8 +85,8 @@ pub(crate) struct GraphType {
     pub(crate) n_places: u32,
 }
 
-// SAFETY: numbers, `bool`s that are false, a `Kind` that is `Known` and a `TypeSize` that is valid,
-// when all bytes are 0.
+// SAFETY: numbers, `bool`s that are false, a `Kind` that is `Known`, a `StateRule` that is `None` and a
+// `TypeSize` that is valid, when all bytes are 0.
 unsafe impl Plain for GraphType {}
 
 impl Entry for GraphType {
@@ -103,6 +106,7 @@ impl GraphType {
             holds_type: false,
             tells_type: false,
             is_lru_cache: false,
+            state_rule: StateRule::None,
             has_attributes: false,
             size: TypeSize::default(),
             flags: 0,
@@ -293,6 +297,7 @@ pub(crate) fn look_at(
         tells_type: flags & flag::HEAP_TYPE != 0
             && (layout.minor >= 9 || is_python(heap, memory, type_object)),
         is_lru_cache: layout.type_name(memory, base) == b"functools._lru_cache_wrapper",
+        state_rule: StateRule::of(heap, memory, base, kind),
         has_attributes: n_places > 0 || dict_offset != 0 || shared_keys != 0,
         size: TypeSize::of(layout, memory, &heap.capi, type_object),
         flags,

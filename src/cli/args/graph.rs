@@ -127,9 +127,9 @@ pub(crate) struct SourcesArgs {
     /// the end, which makes it slower, unless it is on.
     #[arg(long)]
     pub(crate) trace: bool,
-    /// Show at most so many types at each look; 0: all.
-    #[arg(short, long, value_name = "N", default_value_t = 5)]
-    pub(crate) limit: usize,
+    /// Show at most so many types at each look, 5 by itself; 0: all. Not with --rank gc.
+    #[arg(short, long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
     /// Show only types whose `module.qualname` matches the regular expression somewhere.
     #[arg(short, long, value_name = "RE")]
     pub(crate) r#match: Option<Regex>,

@@ -1,7 +1,5 @@
 //! `leakhunt dump`.
 
-mod names;
-
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -12,6 +10,7 @@ use crate::budget::{Budget, check_pause};
 use crate::door::{Door, OpenError, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::Interrupts;
+use crate::near_names::NearNames;
 use crate::output::Output;
 use crate::procfs::memory_of;
 use crate::render::dump::{DumpTotals, DumpView};
@@ -19,10 +18,30 @@ use crate::render::numbers::{count, counted, duration};
 use crate::render::text::escape_controls;
 use crate::session::{DumpEnd, DumpEvent, Link, Session, SessionError, ended_text};
 use crate::target::Target;
-use names::NearNames;
 
 /// Addresses of shown objects that are remembered, so that a second attempt does not repeat them.
 const MAX_REMEMBERED: usize = 4_000_000;
+
+/// Types whose objects refer to nothing, so that the collector does not track them.
+const UNTRACKED: [&str; 17] = [
+    "NoneType",
+    "bool",
+    "bytearray",
+    "bytes",
+    "complex",
+    "date",
+    "datetime",
+    "ellipsis",
+    "float",
+    "int",
+    "ndarray",
+    "object",
+    "range",
+    "str",
+    "time",
+    "timedelta",
+    "Decimal",
+];
 
 pub(super) fn run(args: &DumpArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let interrupts = Interrupts::listen()?;
@@ -155,7 +174,7 @@ fn conclude(
     let type_name = escape_controls(&args.r#type);
     let message = format!("process {} has no object of a type {type_name}", view.pid);
     Err(Failure::new(Exit::Nothing, message)
-        .with_help(names.help())
+        .with_help(help(&args.r#type, names))
         .into())
 }
 
@@ -179,6 +198,22 @@ fn millis(duration: Duration) -> u32 {
         .max(1)
 }
 
+/// What to try instead of a type that nothing is of.
+fn help(wanted: &str, names: &NearNames) -> String {
+    let short = wanted.strip_prefix("builtins.").unwrap_or(wanted);
+    let last = short.rsplit('.').next().unwrap_or(short);
+    if UNTRACKED.contains(&last) {
+        return format!(
+            "the collector does not track objects of type {}, and leakhunt sees only those that it \
+             tracks",
+            escape_controls(last)
+        );
+    }
+    names.nearest().unwrap_or_else(|| {
+        "`leakhunt growth --limit 0 --count 1` shows all types that there are".into()
+    })
+}
+
 /// What ends a dump early.
 enum DumpError {
     Session(SessionError),
@@ -194,5 +229,18 @@ impl From<SessionError> for DumpError {
 impl From<anyhow::Error> for DumpError {
     fn from(error: anyhow::Error) -> Self {
         Self::Output(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn untracked_types_are_explained() {
+        let help_for = |wanted: &str| help(wanted, &NearNames::new(wanted));
+        assert!(help_for("str").contains("does not track objects of type str"));
+        assert!(help_for("builtins.int").contains("does not track"));
+        assert!(help_for("Nothing").contains("growth --limit 0"));
     }
 }

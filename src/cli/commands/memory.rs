@@ -20,7 +20,7 @@ use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::numbers::{counted, duration};
 use crate::render::snapshot::{Appeared, appeared_json, appeared_text, shortcomings};
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds};
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 
@@ -170,8 +170,10 @@ impl Window<'_> {
     fn rounds<'r>(&'r self, interrupts: &'r Interrupts) -> Rounds<'r> {
         Rounds {
             pid: self.pid,
-            interval: self.args.seconds,
-            count: Some(1),
+            schedule: Schedule {
+                interval: self.args.seconds,
+                count: Some(1),
+            },
             max_pause: self.args.target.max_pause,
             stays: false,
             interrupts,
@@ -227,7 +229,7 @@ impl Window<'_> {
         self.output.result(&if self.common.json {
             appeared_json(&appeared)
         } else {
-            appeared_text(&appeared, self.output.color).into_bytes()
+            appeared_text(&appeared, self.output.color, self.output.width).into_bytes()
         })?;
         Ok(Exit::Done)
     }
@@ -265,8 +267,8 @@ fn notes(before: &Snapshot, after: &Snapshot, n_probable: u64) -> Vec<String> {
     if n_probable > 0 {
         let is_are = if n_probable == 1 { "counts" } else { "count" };
         notes.push(format!(
-            "{} at addresses that were in use before {is_are} as there before, by what they refer \
-             to; some may be new",
+            "{} at addresses that were in use before {is_are} as there before, by their order of \
+             birth or what they refer to; some may be new",
             counted(n_probable, "object")
         ));
     }

@@ -3,13 +3,17 @@
 mod completions;
 mod diff;
 mod dump;
+mod graph;
 mod growth;
 mod hunt;
 mod memory;
+mod paths;
 mod ps;
+mod retained;
 mod show;
 mod snapshot;
 mod sources;
+mod suspects;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -29,6 +33,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),
+        Command::Paths(args) => paths::run(args, &cli.common, output),
+        Command::Retained(args) => retained::run(args, &cli.common, output),
+        Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use leakhunt_heap::Snapshot;
 use leakhunt_heap::classify::{By, Relation, Scope, kind_table, visible};
 use leakhunt_heap::hpy;
+use leakhunt_heap::{GarbageLook, Reached, Snapshot};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
@@ -103,7 +103,7 @@ fn take(
         SessionError::TargetExited => ended_too_early(target.pid),
         error => error.into_failure(target.pid),
     };
-    let mut session = Door::new(target, &args.target, interrupts, output)?
+    let mut session = Door::new(target, &args.target, &interrupts.for_one_look(), output)?
         .open()
         .map_err(|error| match error {
             OpenError::Session(error) => failed(error).into(),
@@ -127,8 +127,10 @@ fn take(
     let written = destination.write(&snapshot, args.virtual_dicts, output);
     output.progress_is_over();
     let written = written?;
+    let garbage = GarbageLook::of(&snapshot, &Reached::from_roots(&snapshot));
     let taken = Taken {
         path: &shown_path,
+        garbage: &garbage,
         capture: &snapshot.capture,
         n_objects: written.n_objects,
         size_bytes: written.size_bytes,

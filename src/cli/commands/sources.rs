@@ -1,38 +1,34 @@
 //! `leakhunt sources`.
 
 mod choose;
-mod describe;
 #[cfg(test)]
 mod tests;
 
 use std::time::Instant;
 
 use leakhunt_heap::Snapshot;
-use leakhunt_wire::Traced;
 use time::OffsetDateTime;
 
 use crate::args::{Common, SourcesArgs, SourcesFormat, SourcesRank};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
-use crate::door::{Door, ended_too_early};
+use crate::describe::{self, Described, describe};
+use crate::door::{Door, ended_after, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
-use crate::render::numbers::counted;
 use crate::render::snapshot::shortcomings;
 use crate::render::sources::{
     Looks as ObjectLooks, SourceHolder, SourceObject, SourcesLook, SourcesView,
 };
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds};
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
+use crate::trace::trace;
 use choose::{Choice, Chooser, Chosen};
-use describe::{Described, describe};
-
-/// How many frames of the place where an object was made are kept.
-const TRACED_FRAMES: u32 = 5;
 
 pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
+    check(args)?;
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
     let format = if common.json {
@@ -46,6 +42,16 @@ pub(super) fn run(args: &SourcesArgs, common: &Common, output: &Output) -> anyho
     };
     let result = watch();
     target.conclude(result, &interrupts, output)
+}
+
+/// Refuses what has no meaning together.
+fn check(args: &SourcesArgs) -> Result<(), Failure> {
+    if args.rank == SourcesRank::Gc && args.limit.is_some() {
+        let message = "--limit is a number of types, and --rank gc shows objects of any";
+        return Err(Failure::new(Exit::Usage, message)
+            .with_help("--max N is how many objects it shows; --match chooses types"));
+    }
+    Ok(())
 }
 
 /// A run of looks at one target.
@@ -108,11 +114,7 @@ impl<'a> Watch<'a> {
                 Ok(Exit::Done)
             }
             Err(Missed::TargetExited) if self.n_looks == 0 => Err(ended_too_early(self.pid).into()),
-            Err(Missed::TargetExited) => {
-                let looks = counted(self.n_looks, "look");
-                let message = format!("process {} exited after {looks}", self.pid);
-                Err(Failure::new(Exit::TargetGone, message).into())
-            }
+            Err(Missed::TargetExited) => Err(ended_after(self.pid, self.n_looks).into()),
             Err(Missed::ForNow(error) | Missed::ForGood(error)) => Err(error),
         }
     }
@@ -120,8 +122,10 @@ impl<'a> Watch<'a> {
     fn rounds(&self) -> Rounds<'a> {
         Rounds {
             pid: self.pid,
-            interval: self.args.interval,
-            count: self.args.count,
+            schedule: Schedule {
+                interval: self.args.interval,
+                count: self.args.count,
+            },
             max_pause: self.args.target.max_pause,
             // tracemalloc is off again as soon as the agent leaves.
             stays: self.args.trace,
@@ -143,34 +147,13 @@ impl<'a> Watch<'a> {
             look.notes.iter().for_each(|note| self.output.warn(note));
         }
     }
-
-    /// Has tracemalloc on from the first look on.
-    fn trace<L: Link>(&self, session: &mut Session<L>) -> Result<(), LookEnd> {
-        if !self.args.trace || session.is_traced() {
-            return Ok(());
-        }
-        match session.trace(TRACED_FRAMES)? {
-            Traced::Done => self
-                .output
-                .detail(1, "tracemalloc is on until leakhunt leaves"),
-            Traced::WasOn => self.output.note(
-                "tracemalloc is on in the target already: it is left as it is, and tells as many \
-                 frames as it keeps",
-            ),
-            Traced::Failed => {
-                let message = format!("process {} cannot switch tracemalloc on", self.pid);
-                let failure =
-                    Failure::new(Exit::NoAttach, message).with_help("try without --trace");
-                return Err(LookEnd::ForGood(failure.into()));
-            }
-        }
-        Ok(())
-    }
 }
 
 impl Looks for Watch<'_> {
     fn look<L: Link>(&mut self, session: &mut Session<L>, memory: &Memory) -> Result<(), LookEnd> {
-        self.trace(session)?;
+        if self.args.trace {
+            trace(session, self.pid, self.output)?;
+        }
         let wish = Wish {
             pid: self.pid,
             names: self.args.names.into(),
@@ -187,7 +170,8 @@ impl Looks for Watch<'_> {
             is_whole: self.view.format == SourcesFormat::Ha,
             is_traced: self.args.trace,
         };
-        let (described, lost) = match describe(session, &snapshot, &choice.objects, how) {
+        let objects: Vec<_> = choice.objects.iter().map(|chosen| chosen.object).collect();
+        let (described, lost) = match describe(session, &snapshot, &objects, how) {
             Ok(described) => (described, None),
             // What is known is shown all the same.
             Err(error) => (Described::default(), Some(error)),

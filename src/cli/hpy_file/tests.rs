@@ -134,3 +134,25 @@ fn a_file_that_another_holds_is_waited_for() {
     writer.join().unwrap().unwrap();
     assert_eq!(fs::read_to_string(&path).unwrap(), ONE.repeat(2));
 }
+
+#[test]
+fn what_a_killed_writer_left_is_removed_by_the_next_and_nothing_else() {
+    let directory = Directory::new("leftover");
+    let path = directory.0.join("a.hpy");
+    // Above the kernel's largest process id.
+    let dead = 1 << 23;
+    let others = [
+        ".a.hpy.1.new".to_owned(),
+        format!(".b.hpy.{dead}.new"),
+        format!(".a.hpy.{dead}.tmp"),
+        ".a.hpy.x.new".to_owned(),
+    ];
+    for name in others.iter().chain([&format!(".a.hpy.{dead}.new")]) {
+        fs::write(directory.0.join(name), ONE).unwrap();
+    }
+    write(&path, Existing::Replaced, ONE).unwrap();
+    let mut left = others.to_vec();
+    left.push("a.hpy".into());
+    left.sort();
+    assert_eq!(directory.names(), left);
+}

@@ -214,12 +214,12 @@ fn type_table(rows: &[&TypeGrowth], frame: &Frame, view: &GrowthView) -> String 
     table(&columns, cells, view.color)
 }
 
-/// The type's name and its mark, cut to what the terminal has left.
+/// The type's name and its mark, cut to what the terminal has left; whole where there is none.
 fn name(type_key: &str, mark: &str, view: &GrowthView, others: usize) -> String {
     let escaped = escape_controls(type_key);
     let max = match view.width {
         Some(width) => width.saturating_sub(others + mark.len()).max(NAME_MIN),
-        None => 200,
+        None => usize::MAX,
     };
     format!("{}{mark}", cut_start(&escaped, max))
 }

@@ -5,14 +5,26 @@ pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
+pub(crate) mod hunt;
 pub(crate) mod numbers;
+pub(crate) mod paths;
+pub(crate) mod picture;
 pub(crate) mod ps;
+pub(crate) mod retained;
 pub(crate) mod rows;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod sources;
 mod sparkline;
+pub(crate) mod suspects;
 mod table;
 pub(crate) mod text;
 
 use leakhunt_heap::python_repr;
+
+/// A document of JSON as one line.
+fn json_line(document: &impl serde::Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(document).unwrap_or_default();
+    line.push(b'\n');
+    line
+}

@@ -10,8 +10,6 @@ use crate::output::Output;
 
 /// How wide a name may be beside the other columns, at least.
 const NAME_MIN: usize = 24;
-/// How wide it may be where there is no terminal.
-const NAME_MAX: usize = 200;
 
 /// Which rows are shown, and how.
 #[derive(Clone, Debug, Default)]
@@ -75,12 +73,13 @@ impl RowView {
         }
     }
 
-    /// A name and its mark, cut to what the terminal has left beside `others` columns.
+    /// A name and its mark, cut to what the terminal has left beside `others` columns;
+    /// whole where there is none.
     pub(super) fn name(&self, name: &str, mark: &str, others: usize) -> String {
         let escaped = escape_controls(name);
         let max = match self.width {
             Some(width) => width.saturating_sub(others + mark.len()).max(NAME_MIN),
-            None => NAME_MAX,
+            None => usize::MAX,
         };
         format!("{}{mark}", cut_start(&escaped, max))
     }

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use leakhunt_heap::{Capture, KindTable};
+use leakhunt_heap::{
+    Capture, CollectorState, CycleGroup, GarbageLook, KindTable, why_not_collected,
+};
 use serde::Serialize;
 
 use super::numbers::{bytes, count, counted, duration};
@@ -15,14 +17,17 @@ const TAKEN_SCHEMA: &str = "leakhunt.snapshot-taken/1";
 const MEMORY_SCHEMA: &str = "leakhunt.memory/1";
 /// How many kinds are shown to people.
 const N_KINDS: usize = 10;
-/// How much of a kind's name is shown to people.
-const KIND_CHARS: usize = 80;
+/// The widths of the columns beside the names of kinds, about, and the least that these have.
+const OTHERS: usize = 24;
+const KIND_MIN: usize = 40;
 
 /// A snapshot that was written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Taken<'a> {
     pub(crate) path: &'a str,
     pub(crate) capture: &'a Capture,
+    /// What nothing reaches.
+    pub(crate) garbage: &'a GarbageLook,
     /// Objects in the file.
     pub(crate) n_objects: u64,
     /// Their bytes in the target.
@@ -116,6 +121,8 @@ pub(crate) fn taken_json(taken: &Taken<'_>) -> Vec<u8> {
         skipped_type: Option<&'a str>,
         dangling: u64,
         violations: u64,
+        collector: &'a CollectorState,
+        garbage: Garbage<'a>,
     }
     let capture = taken.capture;
     json_line(&Document {
@@ -137,7 +144,58 @@ pub(crate) fn taken_json(taken: &Taken<'_>) -> Vec<u8> {
         skipped_type: (!capture.skipped_type.is_empty()).then_some(&capture.skipped_type),
         dangling: capture.n_dangling,
         violations: capture.n_violations,
+        collector: &capture.collector,
+        garbage: Garbage::of(taken),
     })
+}
+
+/// See [`GarbageLook`].
+#[derive(Serialize)]
+struct Garbage<'a> {
+    objects: u64,
+    bytes: u64,
+    frozen: u64,
+    n_cycles: u64,
+    cycles: Vec<Cycles<'a>>,
+    why: Vec<String>,
+}
+
+/// See [`CycleGroup`].
+#[derive(Serialize)]
+struct Cycles<'a> {
+    made_by: Option<&'a str>,
+    package: Option<&'a str>,
+    types: &'a [String],
+    n_cycles: u64,
+    objects: u64,
+    bytes: u64,
+    cycle: &'a str,
+    through: &'a [String],
+}
+
+impl<'a> Garbage<'a> {
+    fn of(taken: &Taken<'a>) -> Self {
+        let garbage = taken.garbage;
+        let known = |text: &'a str| (!text.is_empty()).then_some(text);
+        let row = |group: &'a CycleGroup| Cycles {
+            made_by: known(&group.made_by),
+            package: known(&group.package),
+            types: &group.types,
+            n_cycles: group.n_cycles,
+            objects: group.n_held,
+            bytes: group.held_bytes,
+            cycle: &group.cycle,
+            through: &group.through,
+        };
+        Self {
+            objects: garbage.n_objects,
+            bytes: garbage.size_bytes,
+            frozen: garbage.n_frozen,
+            n_cycles: garbage.n_cycles,
+            cycles: garbage.groups.iter().take(N_KINDS).map(row).collect(),
+            why: why_not_collected(taken.capture, garbage),
+        }
+    }
 }
 
 /// What appeared within a time, written.
@@ -156,8 +214,11 @@ pub(crate) struct Appeared<'a> {
     pub(crate) notes: Vec<String>,
 }
 
-/// As lines.
-pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool) -> String {
+/// As lines; names of kinds are cut to the columns of a terminal, where there is one.
+pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool, width: Option<usize>) -> String {
+    let kind_chars = width.map_or(usize::MAX, |width| {
+        width.saturating_sub(OTHERS).max(KIND_MIN)
+    });
     let rows = &appeared.table.rows;
     let mut shown = format!(
         "{}: {} of {} appeared in {} and are still there\n",
@@ -173,7 +234,7 @@ pub(crate) fn appeared_text(appeared: &Appeared<'_>, color: bool) -> String {
             let cells = vec![
                 count(unsigned(row.n_objects)),
                 bytes(unsigned(row.size_bytes)),
-                cut_end(&kind, KIND_CHARS).into_owned(),
+                cut_end(&kind, kind_chars).into_owned(),
             ];
             (Emphasis::None, cells)
         });

@@ -19,7 +19,9 @@ pub(crate) enum SessionError {
     Silent(Duration),
     /// The agent did not get into the interpreter for so long.
     GilHeld(Duration),
-    /// The interpreter is starting or ending.
+    /// The interpreter has begun to end, and the process with it.
+    Ending,
+    /// The interpreter is not to be had: it is starting, or has ended.
     NotRunning,
     /// A version of Python that leakhunt cannot read.
     UnknownPython,
@@ -54,6 +56,10 @@ impl SessionError {
             Self::TargetExited => {
                 Failure::new(Exit::TargetGone, format!("process {pid} has exited"))
             }
+            Self::Ending => Failure::new(
+                Exit::TargetGone,
+                format!("the interpreter of process {pid} is shutting down"),
+            ),
             Self::AgentGone(why) => no_attach(format!("the agent in process {pid} is gone: {why}"))
                 .with_help("the process goes on; try again"),
             Self::Silent(waited) => no_attach(format!(

@@ -49,17 +49,19 @@ pub(crate) struct DescribeLimits {
 }
 
 impl<L: Link> Session<L> {
-    /// Takes the graph of the heap; `on_progress` gets the number of objects that have come.
+    /// Takes the graph of the heap, no more than `most_bytes` of memory can hold; `on_progress` gets
+    /// the number of objects that have come.
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
     pub(crate) fn graph(
         &mut self,
         request: &GraphRequest,
+        most_bytes: u64,
         mut on_progress: impl FnMut(usize),
     ) -> Result<Captured, SessionError> {
         self.send(&Request::Graph(*request))?;
-        let mut assembler = Assembler::new();
+        let mut assembler = Assembler::of_memory(most_bytes);
         let attempt = Duration::from_millis(request.time_limit_ms.into());
         let patience = Patience::with_look(3 * attempt + self.timeout);
         let end = self.pump(patience, |reply, patience| {

@@ -186,7 +186,8 @@ fn farewell_error(reason: Goodbye) -> SessionError {
     match reason {
         Goodbye::Asked => SessionError::AgentGone("it was asked to leave"),
         Goodbye::Silence => SessionError::AgentGone("it heard nothing for a minute"),
-        Goodbye::NotInitialised | Goodbye::Finalising => SessionError::NotRunning,
+        Goodbye::Finalising => SessionError::Ending,
+        Goodbye::NotInitialised => SessionError::NotRunning,
         Goodbye::UnknownPython => SessionError::UnknownPython,
         Goodbye::OtherVersion => SessionError::Agent("it is of another version"),
         Goodbye::NoMemory => SessionError::Agent("the target refused memory for it"),

@@ -120,14 +120,17 @@ fn farewells_are_explained() {
             vec![],
         )
     };
-    for reason in [Goodbye::NotInitialised, Goodbye::Finalising] {
+    for (reason, exit, text) in [
+        (
+            Goodbye::NotInitialised,
+            3,
+            "is starting up or shutting down",
+        ),
+        (Goodbye::Finalising, 4, "is shutting down"),
+    ] {
         let failure = leave(reason).unwrap_err().into_failure(7);
-        assert_eq!(failure.exit.code(), 3);
-        assert!(
-            failure
-                .to_string()
-                .contains("is starting up or shutting down")
-        );
+        assert_eq!(failure.exit.code(), exit);
+        assert!(failure.to_string().contains(text), "{failure}");
     }
     assert!(leave(Goodbye::Silence).unwrap_err().may_pass());
     assert!(!leave(Goodbye::UnknownPython).unwrap_err().may_pass());

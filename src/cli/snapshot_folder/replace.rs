@@ -1,15 +1,18 @@
 //! A folder under a temporary name that takes the place of another.
 
-use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use leakhunt_heap::SnapshotPart;
-use rustix::fs::{FlockOperation, RenameFlags, flock, renameat_with};
+use rustix::fs::{RenameFlags, renameat_with};
 use rustix::io::Errno;
+
+use crate::leftovers::{beside, folder_of, leftovers, mark_as_alive};
+
+/// How the name of a folder ends that is being written.
+const TEMPORARY: &str = "tmp";
 
 /// A folder that is gone when this is dropped, unless it took its place.
 pub(super) struct Temporary {
@@ -21,11 +24,10 @@ pub(super) struct Temporary {
 impl Temporary {
     /// Makes the folder beside `destination`.
     pub(super) fn create(destination: &Path) -> anyhow::Result<Self> {
-        let path = beside(destination, &format!("{}.tmp", std::process::id()));
+        let path = beside(destination, TEMPORARY);
         fs::create_dir(&path).with_context(|| format!("cannot make {}", path.display()))?;
         let lock = File::open(&path)?;
-        // Where there are no locks, the process id has to do.
-        let _ = flock(&lock, FlockOperation::NonBlockingLockExclusive);
+        mark_as_alive(&lock);
         Ok(Self { path, _lock: lock })
     }
 
@@ -65,7 +67,7 @@ fn exchange(new: &Path, old: &Path) -> io::Result<()> {
 
 /// Leaves `old` where `new` was, as an exchange does.
 pub(super) fn move_aside(new: &Path, old: &Path) -> io::Result<()> {
-    let aside = beside(old, &format!("{}.old", std::process::id()));
+    let aside = beside(old, "old");
     fs::rename(old, &aside)?;
     if let Err(error) = fs::rename(new, old) {
         fs::rename(&aside, old)?;
@@ -89,46 +91,10 @@ pub(super) fn sync(folder: &Path) -> anyhow::Result<u64> {
 
 /// Removes what killed writers of this snapshot left.
 pub(super) fn remove_leftovers(destination: &Path) {
-    let Ok(entries) = fs::read_dir(folder_of(destination)) else {
-        return;
-    };
-    for entry in entries.flatten() {
-        if let Some(pid) = pid_of(&entry.file_name(), destination)
-            && (pid == std::process::id() || !Path::new(&format!("/proc/{pid}")).exists())
-            && let Ok(folder) = File::open(entry.path())
-            && flock(&folder, FlockOperation::NonBlockingLockExclusive).is_ok()
-        {
-            // What cannot be removed is in nobody's way.
-            let _ = remove(&entry.path());
-        }
+    for folder in leftovers(destination, TEMPORARY) {
+        // What cannot be removed is in nobody's way.
+        let _ = remove(&folder);
     }
-}
-
-/// The process that a temporary folder of `destination` is of.
-fn pid_of(name: &OsStr, destination: &Path) -> Option<u32> {
-    let stem = destination.file_name()?.as_bytes();
-    let pid = name
-        .as_bytes()
-        .strip_prefix(b".")?
-        .strip_prefix(stem)?
-        .strip_prefix(b".")?
-        .strip_suffix(b".tmp")?;
-    std::str::from_utf8(pid).ok()?.parse().ok()
-}
-
-/// A hidden name beside `destination`.
-fn beside(destination: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(".");
-    name.push(destination.file_name().unwrap_or_default());
-    name.push(".");
-    name.push(suffix);
-    destination.with_file_name(name)
-}
-
-fn folder_of(path: &Path) -> &Path {
-    path.parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."))
 }
 
 /// Removes a snapshot; a folder with anything else in it stays.

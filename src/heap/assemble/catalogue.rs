@@ -1,11 +1,17 @@
 //! What a stream tells beside the objects: types, labels, texts, roots, the order of birth.
 
-use leakhunt_wire::{GraphEnd, GraphReader, LabelKind, OrderHead, Record, RootKind as SentRoot};
+use leakhunt_wire::{
+    GraphEnd, GraphReader, LabelKind, MAX_KEY_CHARS, OrderHead, Record, RootKind as SentRoot,
+    StateDef, StateKind,
+};
 
 use super::AssembleError;
 use super::addresses::Addresses;
+use crate::collector::CollectorState;
 use crate::look::{MAX_NAME_BYTES, MAX_TYPES};
-use crate::snapshot::{LabelName, ObjId, Objects, Root, RootKind, StrId, Strings, Type, TypeId};
+use crate::snapshot::{
+    CUT, LabelName, ObjId, ObjectState, Objects, Root, RootKind, StrId, Strings, Type, TypeId,
+};
 
 /// The most labels and roots of a stream.
 const MAX_LABELS: usize = 10_000_000;
@@ -18,10 +24,12 @@ pub(super) struct Catalogue {
     pub(super) types: Vec<Type>,
     pub(super) strings: Strings,
     pub(super) end: Option<GraphEnd>,
+    pub(super) collector: CollectorState,
     /// Names of the fields of each type.
     fields: Vec<Vec<StrId>>,
     labels: Vec<LabelName>,
     key_texts: Vec<(u64, StrId)>,
+    states: Vec<(u64, ObjectState)>,
     roots: Vec<(RootKind, u64, u64, String)>,
     /// Of each list: objects met from its start, and those met from its end.
     places: [[Vec<u64>; 2]; LISTS],
@@ -69,8 +77,10 @@ impl Catalogue {
                     LabelKind::Internal => LabelName::Internal(text),
                 });
             }
-            // A key that was cut short is no name to find something by.
-            Record::Key(key) if key.is_cut => {}
+            Record::Key(key) if key.is_cut => {
+                let start = key.text.chars().take(MAX_KEY_CHARS);
+                self.add_key(key.address, &start.chain([CUT]).collect::<String>());
+            }
             Record::Key(key) => self.add_key(key.address, key.text),
             Record::Root(root) => {
                 if self.roots.len() >= MAX_LABELS {
@@ -88,6 +98,8 @@ impl Catalogue {
                     .push((kind, root.address, root.number, root.text.to_owned()));
             }
             Record::Order(head) => self.add_places(head, reader)?,
+            Record::Collector(collector) => self.collector = CollectorState::from(&collector),
+            Record::State(state) => self.add_state(state)?,
             Record::End(end) => self.end = Some(end),
             Record::Node(_) | Record::More(_) => {}
         }
@@ -101,6 +113,30 @@ impl Catalogue {
         } else {
             self.name_bytes -= text.len();
         }
+    }
+
+    fn add_state(&mut self, def: StateDef) -> Result<(), AssembleError> {
+        if self
+            .states
+            .last()
+            .is_some_and(|&(address, _)| address == def.address)
+        {
+            let address = def.address;
+            return Err(AssembleError::Twice { address });
+        }
+        let state = match def.kind {
+            StateKind::Created => ObjectState::Created,
+            StateKind::Suspended => ObjectState::Suspended,
+            StateKind::Running => ObjectState::Running,
+            StateKind::Finished => ObjectState::Finished,
+            StateKind::Pending => ObjectState::Pending,
+            StateKind::Cancelled => ObjectState::Cancelled,
+            StateKind::Open => ObjectState::Open,
+            StateKind::Closed => ObjectState::Closed,
+            StateKind::Bounded => ObjectState::Bounded(def.number),
+        };
+        self.states.push((def.address, state));
+        Ok(())
     }
 
     /// How many objects the collector's lists have.
@@ -205,14 +241,25 @@ impl Catalogue {
     }
 
     pub(super) fn key_texts(&mut self, addresses: &Addresses) -> Vec<(ObjId, StrId)> {
-        let mut texts: Vec<_> = std::mem::take(&mut self.key_texts)
-            .into_iter()
-            .filter_map(|(address, text)| Some((object_at(addresses, address)?, text)))
-            .collect();
-        texts.sort_unstable();
-        texts.dedup_by_key(|&mut (object, _)| object);
-        texts
+        sorted_by_object(&mut self.key_texts, addresses)
     }
+
+    pub(super) fn states(&mut self, addresses: &Addresses) -> Vec<(ObjId, ObjectState)> {
+        sorted_by_object(&mut self.states, addresses)
+    }
+}
+
+fn sorted_by_object<T: Copy + Ord>(
+    told: &mut Vec<(u64, T)>,
+    addresses: &Addresses,
+) -> Vec<(ObjId, T)> {
+    let mut rows: Vec<_> = std::mem::take(told)
+        .into_iter()
+        .filter_map(|(address, value)| Some((object_at(addresses, address)?, value)))
+        .collect();
+    rows.sort_unstable();
+    rows.dedup_by_key(|&mut (object, _)| object);
+    rows
 }
 
 fn object_at(addresses: &Addresses, address: u64) -> Option<ObjId> {

@@ -1,10 +1,10 @@
 use leakhunt_wire::{
     EdgeName, FieldDef, GraphEnd, GraphWriter, KeyText, LabelDef, LabelKind, More, NoRoom, RootDef,
-    RootKind as SentRoot, TypeDef, TypeFlags,
+    RootKind as SentRoot, StateDef, StateKind, TypeDef, TypeFlags,
 };
 
 use super::*;
-use crate::snapshot::RootKind;
+use crate::snapshot::{ObjectState, RootKind};
 
 /// Writes a stream, in blocks as small as are wanted, and keeps count for its end.
 struct Stream {
@@ -264,7 +264,7 @@ fn blocks_become_a_snapshot_whatever_comes_first() {
     let local = (LabelName::Local(text("rows")), 0x1000);
     assert_eq!(references(&heap, 0x6000)[0], local);
     assert_eq!(heap.key_text(ObjId(2)), Some("session"));
-    assert_eq!(heap.key_text(ObjId(3)), None, "a cut key is no name");
+    assert_eq!(heap.key_start(ObjId(3)), Some("session…"));
     assert_eq!(heap.roots.len(), 1);
     let root = &heap.roots[0];
     assert_eq!(
@@ -454,4 +454,90 @@ fn no_changed_byte_makes_it_panic() {
         }
     }
     assert!(n_whole > 100 && n_refused > 1000, "{n_whole} {n_refused}");
+}
+
+fn state(address: u64, kind: StateKind, number: u64) -> StateDef {
+    StateDef {
+        address,
+        kind,
+        number,
+    }
+}
+
+#[test]
+fn states_are_of_the_objects_before_them() {
+    let mut stream = Stream::new();
+    stream.types();
+    stream.list(0x2000, 0, &[]);
+    stream.write(&mut |writer| writer.state(&state(0x2000, StateKind::Bounded, 8)));
+    stream.list(0x3000, 0, &[]);
+    stream.list(0x1000, 0, &[]);
+    stream.write(&mut |writer| writer.state(&state(0x1000, StateKind::Finished, 0)));
+    stream.end();
+    let heap = stream.snapshot().expect("it is whole");
+    let expected = [
+        Some(ObjectState::Finished),
+        Some(ObjectState::Bounded(8)),
+        None,
+    ];
+    let found: Vec<_> = heap.ids().map(|object| heap.state_of(object)).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn a_state_of_another_object_or_a_second_one_is_refused() {
+    let with = |states: &[u64]| {
+        let mut stream = Stream::new();
+        stream.types();
+        stream.list(0x1000, 0, &[]);
+        stream.list(0x2000, 0, &[]);
+        for &address in states {
+            stream.write(&mut |writer| writer.state(&state(address, StateKind::Open, 0)));
+        }
+        stream.end();
+        stream.snapshot().map(|heap| heap.states.len())
+    };
+    assert_eq!(with(&[0x2000]), Ok(1));
+    let twice = AssembleError::Twice { address: 0x2000 };
+    assert_eq!(with(&[0x2000, 0x2000]), Err(twice));
+    for address in [0x1000, 0x4000] {
+        let error = with(&[address]).unwrap_err().to_string();
+        assert!(error.contains("unknown object before a state"), "{error}");
+    }
+}
+
+#[test]
+fn an_endless_graph_ends_where_the_memory_of_the_process_does() {
+    let mut buffer = vec![0; leakhunt_wire::MAX_BLOCK];
+    let mut address = 0;
+    let mut block = |n_edges: u64| {
+        let mut writer = GraphWriter::new(&mut buffer);
+        for _ in 0..100 {
+            address += 16;
+            let node = Node {
+                address,
+                ..node(0, 0, Shape::Labelled, 0)
+            };
+            writer.node(&node).unwrap();
+            for _ in 0..n_edges {
+                let edge = Edge {
+                    name: EdgeName::None,
+                    target: 16,
+                };
+                writer.edge(&edge).unwrap();
+            }
+            writer.end_node();
+        }
+        writer.bytes().to_vec()
+    };
+    for n_edges in [0, 20] {
+        let mut assembler = Assembler::of_memory(16_000);
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
+        assert!(assembler.n_objects() <= 1000 && assembler.n_bytes() <= 64_000);
+        assembler.clear();
+        assert!(assembler.push(0, &block(0)).is_ok(), "an attempt anew");
+        let error = (0..1000).find_map(|_| assembler.push(0, &block(n_edges)).err());
+        assert_eq!(error, Some(AssembleError::MoreThanMemory));
+    }
 }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
 use super::{FormatError, SNAPSHOT_SCHEMA, SnapshotPart};
+use crate::collector::CollectorState;
 use crate::record::rfc3339;
 use crate::snapshot::Capture;
 
@@ -45,6 +46,8 @@ pub(super) struct Meta {
     pause_us: u64,
     walk_us: u64,
     coverage: Coverage,
+    #[serde(default)]
+    collector: CollectorState,
     pub(super) files: Files,
 }
 
@@ -84,6 +87,13 @@ pub(super) struct Files {
     pub(super) strings: FileFacts,
     #[serde(rename = "roots.parquet")]
     pub(super) roots: FileFacts,
+    /// Absent in the first snapshots of this version.
+    #[serde(
+        rename = "states.parquet",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub(super) states: Option<FileFacts>,
 }
 
 /// What a file has to be.
@@ -103,6 +113,7 @@ impl Files {
             SnapshotPart::Types => self.types,
             SnapshotPart::Strings => self.strings,
             SnapshotPart::Roots => self.roots,
+            SnapshotPart::States => self.states.unwrap_or_default(),
             SnapshotPart::Meta => FileFacts::default(),
         }
     }
@@ -135,6 +146,7 @@ impl Meta {
                 dangling_references: capture.n_dangling,
                 violations: capture.n_violations,
             },
+            collector: capture.collector.clone(),
             files,
         }
     }
@@ -171,6 +183,7 @@ impl Meta {
             is_during_collection: self.coverage.during_collection,
             skipped_type: self.coverage.skipped_type.clone().unwrap_or_default(),
             n_full_collections: self.coverage.full_collections,
+            collector: self.collector.clone(),
             generation_starts: self.coverage.generation_starts,
             n_dangling: self.coverage.dangling_references,
             n_violations: self.coverage.violations,

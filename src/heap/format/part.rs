@@ -18,18 +18,21 @@ pub enum SnapshotPart {
     Strings,
     /// `roots.parquet`.
     Roots,
+    /// `states.parquet`; snapshots of earlier versions have none.
+    States,
     /// `meta.json`.
     Meta,
 }
 
 impl SnapshotPart {
     /// All of them.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Objects,
         Self::References,
         Self::Types,
         Self::Strings,
         Self::Roots,
+        Self::States,
         Self::Meta,
     ];
 
@@ -41,6 +44,7 @@ impl SnapshotPart {
             Self::Types => "types.parquet",
             Self::Strings => "strings.parquet",
             Self::Roots => "roots.parquet",
+            Self::States => "states.parquet",
             Self::Meta => "meta.json",
         }
     }
@@ -105,6 +109,13 @@ impl SnapshotPart {
                     required binary text (UTF8);
                 }"
             }
+            Self::States => {
+                "message states {
+                    required int32 object (INTEGER(32,false));
+                    required binary state (UTF8);
+                    optional int64 max_entries (INTEGER(64,false));
+                }"
+            }
             Self::Meta => "",
         }
     }
@@ -115,6 +126,7 @@ impl SnapshotPart {
             Self::Objects => &["id", "address", "birth_place", "key_text"],
             Self::References => &["source", "target"],
             Self::Types | Self::Strings => &["id"],
+            Self::States => &["object"],
             Self::Roots | Self::Meta => &[],
         }
     }

@@ -178,7 +178,7 @@ fn parse_figure(figure: &str) -> Option<Option<Allowed>> {
 
 /// `*` is any text, `?` any character, `[abc]`, `[a-z]` and `[!a]` one of a set; a `[` that nothing
 /// closes is itself. Cost: at most the product of the lengths.
-fn glob_matches(glob: &str, text: &str) -> bool {
+pub(crate) fn glob_matches(glob: &str, text: &str) -> bool {
     let (glob, text): (Vec<char>, Vec<char>) = (glob.chars().collect(), text.chars().collect());
     let (mut at_glob, mut at_text) = (0, 0);
     // Where the last `*` stands, and how much of the text it has taken.

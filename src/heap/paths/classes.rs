@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::snapshot::{LabelName, ObjId, Snapshot, TypeId};
+use crate::attributes::{entry, field, items};
+use crate::snapshot::{ObjId, Snapshot, TypeId};
 
 use super::is_class;
 
@@ -72,16 +73,11 @@ impl Classes {
 
     /// What a name stands for in a class or its bases, as `type.__getattribute__` finds it.
     fn find(&self, snapshot: &Snapshot, class: ObjId, name: &str) -> Option<ObjId> {
-        let mro = attribute(snapshot, class, "__mro__");
-        let bases = mro.into_iter().flat_map(|mro| {
-            snapshot
-                .references_of(mro)
-                .filter(|(label, _)| matches!(label.name(), LabelName::Item(_)))
-                .map(|(_, base)| base)
-        });
+        let mro = field(snapshot, class, "__mro__");
+        let bases = mro.into_iter().flat_map(|mro| items(snapshot, mro));
         std::iter::once(class)
             .chain(bases)
-            .find_map(|class| in_dict(snapshot, attribute(snapshot, class, "__dict__")?, name))
+            .find_map(|class| entry(snapshot, field(snapshot, class, "__dict__")?, name))
     }
 
     /// What a class has under the name of an attribute of its instances.
@@ -153,26 +149,4 @@ pub(super) enum Shadow {
     Field,
     /// A property or another descriptor that decides by itself.
     Property,
-}
-
-/// What an object refers to as an attribute.
-fn attribute(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
-    let name = snapshot.strings.find(name)?;
-    snapshot
-        .references_of(object)
-        .find(|(label, _)| label.name() == LabelName::Attribute(name))
-        .map(|(_, value)| value)
-}
-
-/// What a `dict` has under a key whose characters are known.
-fn in_dict(snapshot: &Snapshot, dict: ObjId, key: &str) -> Option<ObjId> {
-    let mut is_next = false;
-    for (label, target) in snapshot.references_of(dict) {
-        match label.name() {
-            LabelName::Key(_) => is_next = snapshot.key_text(target) == Some(key),
-            LabelName::Value(_) if is_next => return Some(target),
-            _ => is_next = false,
-        }
-    }
-    None
 }

@@ -2,16 +2,16 @@
 
 use leakhunt_wire::TypeFlags;
 
-use super::classes::Classes;
+use super::spoken::is_suspended;
 use super::stdlib::{is_stdlib, package};
-use super::{Path, PathRoot, PathStep, is_class, is_exact};
+use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
 use crate::snapshot::{LabelName, ObjId, Snapshot};
 
 /// The place that holds an object: an attribute of a module, a class or an instance, a variable of a
 /// function, a container there.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Holder {
-    /// For people: `shop.cache.RENDER_CACHE`, `frame handle(): local rows`.
+    /// For people: `shop.cache.RENDER_CACHE`, `frame handle(): local rows`, `shop.price cache`.
     pub name: String,
     /// As [`Path::expression`], of the place.
     pub expression: String,
@@ -33,23 +33,18 @@ struct Owner<'p> {
     module: &'p str,
 }
 
-pub(super) fn of(classes: &Classes, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
+pub(super) fn of(paths: &Paths, snapshot: &Snapshot, path: &Path) -> Option<Holder> {
     let before = path.steps.len().checked_sub(2)?;
-    let owner = nearest_owner(classes, snapshot, path, before)?;
+    let owner = nearest_owner(paths, snapshot, path, before)?;
     let index = place(snapshot, path, owner.index);
     Some(holder(path, &owner, index))
 }
 
 /// The holder of what a step of the path holds.
-pub(super) fn at(
-    classes: &Classes,
-    snapshot: &Snapshot,
-    path: &Path,
-    step: usize,
-) -> Option<Holder> {
-    let owner = nearest_owner(classes, snapshot, path, step)?;
+pub(super) fn at(paths: &Paths, snapshot: &Snapshot, path: &Path, step: usize) -> Option<Holder> {
+    let owner = nearest_owner(paths, snapshot, path, step)?;
     // Where the way to the owner has a step without a name, what is beyond still has one in it.
-    let n_nameless = |index: usize| path.steps[index].expression.matches("->").count();
+    let n_nameless = |index: usize| path.steps[index].name.matches("->").count();
     let has_name = |&index: &usize| {
         !path.steps[index].expression.is_empty() && n_nameless(index) <= n_nameless(owner.index)
     };
@@ -60,7 +55,7 @@ pub(super) fn at(
 
 /// Up from a step: first without Python's own.
 fn nearest_owner<'p>(
-    classes: &Classes,
+    paths: &'p Paths,
     snapshot: &'p Snapshot,
     path: &'p Path,
     step: usize,
@@ -68,7 +63,7 @@ fn nearest_owner<'p>(
     let owners = || {
         (0..=step)
             .rev()
-            .filter_map(|index| owner(classes, snapshot, path, index))
+            .filter_map(|index| owner(paths, snapshot, path, index))
     };
     owners()
         .find(|owner| !is_stdlib(owner.module))
@@ -78,7 +73,7 @@ fn nearest_owner<'p>(
 fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
     let step = &path.steps[index];
     Holder {
-        name: name(&step.expression),
+        name: step.name.clone(),
         expression: step.expression.clone(),
         is_evaluable: step.is_evaluable,
         object: step.object,
@@ -90,7 +85,7 @@ fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
 
 /// Whether a step's object is one that a program gives a name or makes of a class of its own.
 fn owner<'p>(
-    classes: &Classes,
+    paths: &'p Paths,
     snapshot: &'p Snapshot,
     path: &'p Path,
     index: usize,
@@ -98,7 +93,7 @@ fn owner<'p>(
     let step = &path.steps[index];
     let of_type = snapshot.type_of(step.object);
     let module = if is_class(snapshot, step.object) {
-        let class = classes.type_id(step.object);
+        let class = paths.classes.type_id(step.object);
         class.map_or_else(
             || module_of(&step.expression),
             |class| &snapshot.types[class.0 as usize].module,
@@ -111,8 +106,13 @@ fn owner<'p>(
         module_of(&step.expression)
     } else if of_type.flags & TypeFlags::PYTHON != 0 {
         &of_type.module
-    } else if index == 0 && matches!(path.root, PathRoot::Frame { .. }) {
-        ""
+    } else if of_type.is_frame() || is_suspended(of_type) {
+        paths
+            .functions
+            .module_of(snapshot, step.object)
+            .unwrap_or("")
+    } else if index == 0 && path.root == PathRoot::Modules {
+        "sys"
     } else {
         return None;
     };
@@ -147,7 +147,7 @@ fn is_one_of_many(snapshot: &Snapshot, before: &PathStep, step: &PathStep) -> bo
     match step.label.name() {
         LabelName::Key(_) | LabelName::Member(_) => true,
         LabelName::None | LabelName::Internal(_) => {
-            step.expression.contains("->") && !before.expression.contains("->")
+            step.name.contains("->") && !before.name.contains("->")
         }
         LabelName::Value(_) => {
             step.expression.ends_with(']')
@@ -156,15 +156,6 @@ fn is_one_of_many(snapshot: &Snapshot, before: &PathStep, step: &PathStep) -> bo
         }
         LabelName::Item(_) => !is_exact(snapshot, before.object, "tuple"),
         LabelName::Attribute(_) | LabelName::Local(_) | LabelName::Type => false,
-    }
-}
-
-/// The expression without `sys.modules[…]` around the module.
-fn name(expression: &str) -> String {
-    let module = module_of(expression);
-    match module.is_empty() {
-        true => expression.to_owned(),
-        false => expression.replacen(&format!("sys.modules['{module}']"), module, 1),
     }
 }
 

@@ -3,16 +3,22 @@
 use leakhunt_wire::TypeFlags;
 
 use super::classes::Shadow;
+use super::spoken::{Role, spoken};
 use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
+use crate::attributes::key_at;
 use crate::python_repr::python_repr;
 use crate::snapshot::{Label, LabelName, ObjId, Objects, Snapshot};
 
 /// How an object is reached.
 #[derive(Clone, Debug)]
-struct Place {
+pub(super) struct Place {
     text: String,
+    /// What people call it: mostly the text.
+    pub(super) name: String,
     is_evaluable: bool,
     part: Part,
+    /// What its references go by.
+    pub(super) role: Role,
 }
 
 /// Of what an object is but a part, so that the next step is one from there.
@@ -34,13 +40,14 @@ struct Owner {
     /// `None` for the module `builtins`.
     object: Option<ObjId>,
     text: String,
+    name: String,
     is_evaluable: bool,
 }
 
 /// Goes along a path.
-struct Printer<'a> {
-    paths: &'a Paths,
-    snapshot: &'a Snapshot,
+pub(super) struct Printer<'a> {
+    pub(super) paths: &'a Paths,
+    pub(super) snapshot: &'a Snapshot,
 }
 
 /// `is_cut`: objects before the last one are left out.
@@ -69,6 +76,7 @@ pub(super) fn path(
                 Part::Attributes(_) | Part::Threads(_) | Part::Cell { .. } => String::new(),
                 Part::Itself => place.text.clone(),
             },
+            name: place.name.clone(),
             is_evaluable: place.is_evaluable,
         });
     }
@@ -86,35 +94,66 @@ pub(super) fn path(
 impl Place {
     fn fixed(text: String, is_evaluable: bool) -> Self {
         Self {
+            name: text.clone(),
             text,
             is_evaluable,
             part: Part::Itself,
+            role: Role::None,
+        }
+    }
+
+    /// Another text and name of what is reached by code as this is.
+    fn like(&self, change: impl Fn(&str) -> String) -> Self {
+        Self {
+            name: change(&self.name),
+            ..Self::fixed(change(&self.text), self.is_evaluable)
         }
     }
 
     /// Appends to the text.
     fn then(&self, suffix: &str) -> Self {
-        Self::fixed(format!("{}{suffix}", self.text), self.is_evaluable)
+        self.like(|text| format!("{text}{suffix}"))
     }
 
     /// Puts the text between.
     fn within(&self, before: &str, after: &str) -> Self {
-        Self::fixed(format!("{before}{}{after}", self.text), self.is_evaluable)
+        self.like(|text| format!("{before}{text}{after}"))
     }
 
     /// Appends what no code can name.
     fn hidden(&self, name: &str) -> Self {
-        Self::fixed(format!("{}->{name}", self.text), false)
+        Self {
+            is_evaluable: false,
+            ..self.then(&format!("->{name}"))
+        }
+    }
+
+    /// The same by another name.
+    pub(super) fn called(self, name: String) -> Self {
+        Self { name, ..self }
+    }
+
+    /// The same with something to know for its references.
+    pub(super) fn with(self, role: Role) -> Self {
+        Self { role, ..self }
     }
 }
 
 impl Owner {
     fn place(&self) -> Place {
-        Place::fixed(self.text.clone(), self.is_evaluable)
+        Place::fixed(self.text.clone(), self.is_evaluable).called(self.name.clone())
     }
 }
 
 impl Printer<'_> {
+    /// What the root of a path is called.
+    pub(super) fn root_text(&self, root: &PathRoot, object: ObjId) -> String {
+        match root {
+            PathRoot::Builtins => builtins().text,
+            root => self.start(root, object).text,
+        }
+    }
+
     fn start(&self, root: &PathRoot, object: ObjId) -> Place {
         let of_type = self.snapshot.type_of(object);
         match root {
@@ -144,18 +183,21 @@ impl Printer<'_> {
     }
 
     fn step(&self, from: ObjId, place: &Place, label: Label, to: ObjId) -> Place {
+        let next = self.code(from, place, label, to);
+        spoken(self, (from, place), label, (to, next))
+    }
+
+    /// A step as Python code.
+    fn code(&self, from: ObjId, place: &Place, label: Label, to: ObjId) -> Place {
         let text = |text| self.snapshot.strings.get(text);
         match (label.name(), &place.part) {
             (LabelName::Attribute(name), Part::Cell { is_evaluable })
                 if text(name) == "cell_contents" =>
             {
-                Place::fixed(place.text.clone(), *is_evaluable)
+                Place::fixed(place.text.clone(), *is_evaluable).called(place.name.clone())
             }
-            (LabelName::Value(index), Part::Threads(owner)) => {
-                let mut attributes = self.attributes(owner.object, &owner.place());
-                attributes.text = format!("{}.__dict__", owner.text);
-                let _ = index;
-                attributes
+            (LabelName::Value(_), Part::Threads(owner)) => {
+                self.attributes(owner.object, &owner.place())
             }
             (LabelName::Value(index), Part::Attributes(owner)) => match self.key(from, index) {
                 Some(key) => self.attribute(owner, key, true, to),
@@ -180,6 +222,7 @@ impl Printer<'_> {
                 let owner = Owner {
                     object: Some(from),
                     text: place.text.clone(),
+                    name: place.name.clone(),
                     is_evaluable: place.is_evaluable,
                 };
                 self.attribute(&owner, text(name), false, to)
@@ -198,6 +241,7 @@ impl Printer<'_> {
             part: Part::Attributes(Box::new(Owner {
                 object,
                 text: owner.text.clone(),
+                name: owner.name.clone(),
                 is_evaluable: owner.is_evaluable,
             })),
             is_evaluable: owner.is_evaluable && !has_view,
@@ -293,11 +337,11 @@ impl Printer<'_> {
             };
         }
         let frame = match &*of_type.name {
-            "generator" => ".gi_frame",
-            "coroutine" => ".cr_frame",
-            "async_generator" => ".ag_frame",
             "frame" => "",
-            _ => return place.hidden(name),
+            of_type => match frame_attribute("frame", of_type) {
+                Some(frame) => frame,
+                None => return place.hidden(name),
+            },
         };
         let mut local = place.then(&format!("{frame}.f_locals[{}]", python_repr(name)));
         // The first argument of a generator expression, which is no variable.
@@ -320,13 +364,19 @@ impl Printer<'_> {
                 part: Part::Threads(Box::new(Owner {
                     object: None,
                     text: place.text.clone(),
+                    name: place.name.clone(),
                     is_evaluable: false,
                 })),
                 ..place.hidden("threads")
             };
         }
         if let Some(variable) = self.context_variable(from, to) {
-            return Place::fixed(format!("{variable}.get()"), false);
+            let get = |text: &str| format!("{text}.get()");
+            return Place::fixed(get(&variable.expression), false).called(get(variable.name()));
+        }
+        // Up to 3.10, where it is an object at all times.
+        if let Some(frame) = frame_attribute(&to_type.name, &snapshot.type_of(from).name) {
+            return place.then(frame);
         }
         match name {
             "" => place.hidden(&format!("({})", to_type.key())),
@@ -336,7 +386,7 @@ impl Printer<'_> {
 
     /// The `ContextVar` whose value something is in a node of a `Context`. Keys come after values,
     /// as the nodes are gone over from their end.
-    fn context_variable(&self, node: ObjId, value: ObjId) -> Option<String> {
+    pub(super) fn context_variable(&self, node: ObjId, value: ObjId) -> Option<Path> {
         const NODES: [&str; 2] = ["hamt_bitmap_node", "hamt_collision_node"];
         let snapshot = self.snapshot;
         let is_variable = |object| snapshot.type_of(object).name == "ContextVar";
@@ -346,16 +396,13 @@ impl Printer<'_> {
         let mut targets = snapshot.references_of(node).map(|(_, target)| target);
         targets.find(|&target| target == value)?;
         let variable = targets.next().filter(|&key| is_variable(key))?;
-        Some(self.paths.to(snapshot, variable)?.expression)
+        self.paths.to(snapshot, variable)
     }
 
     /// The characters of a key by which its entry is found.
-    fn key(&self, dict: ObjId, index: u32) -> Option<&str> {
+    pub(super) fn key(&self, dict: ObjId, index: u32) -> Option<&str> {
         let snapshot = self.snapshot;
-        let wanted = Label::new(LabelName::Key(index));
-        let (_, key) = snapshot
-            .references_of(dict)
-            .find(|&(label, _)| label == wanted)?;
+        let key = key_at(snapshot, dict, index)?;
         let is_plain = is_exact(snapshot, key, "str");
         // A character that cannot be told stands for any.
         let text = snapshot.key_text(key)?;
@@ -374,6 +421,17 @@ fn answers_another(snapshot: &Snapshot, name: &str, is_in_dict: bool, value: Obj
     }
 }
 
+/// Where a suspended function has its frame.
+fn frame_attribute(of_type: &str, owner: &str) -> Option<&'static str> {
+    match owner {
+        _ if of_type != "frame" => None,
+        "generator" => Some(".gi_frame"),
+        "coroutine" => Some(".cr_frame"),
+        "async_generator" => Some(".ag_frame"),
+        _ => None,
+    }
+}
+
 fn builtins() -> Place {
     Place::fixed("sys.modules['builtins']".into(), true)
 }
@@ -383,7 +441,7 @@ fn is_never_freed(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether an object is a `threading.local` or of a subclass.
-fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
+pub(super) fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
     let of_type = snapshot.type_of(object);
     let is_local =
         |of_type: &crate::snapshot::Type| of_type.module == "_thread" && of_type.name == "_local";
@@ -396,7 +454,7 @@ fn is_thread_local(snapshot: &Snapshot, object: ObjId) -> bool {
 }
 
 /// Whether a name can stand after a dot. Others than ASCII letters may be taken for similar ones.
-fn is_identifier(name: &str) -> bool {
+pub(crate) fn is_identifier(name: &str) -> bool {
     let is_letter = |byte: u8| byte.is_ascii_alphabetic() || byte == b'_';
     name.bytes().next().is_some_and(is_letter)
         && name

@@ -11,13 +11,9 @@ const NOBODY: u32 = u32::MAX;
 /// Of [`Search::parent`]: a root, whose index is in [`Search::via`].
 const ROOT: u32 = u32::MAX - 1;
 
-/// Indices of roots that are none of the snapshot's.
-pub(super) const OUTSIDE: u32 = u32::MAX;
-pub(super) const STATIC_TYPE: u32 = u32::MAX - 1;
-
 /// A tree of shortest paths.
 #[derive(Debug)]
-pub(super) struct Search {
+pub(crate) struct Search {
     /// Who refers to each object on its path.
     parent: Vec<u32>,
     /// Which of the parent's references that is; of a root its index.
@@ -45,7 +41,12 @@ enum Manner {
 }
 
 impl Search {
-    pub(super) fn new(snapshot: &Snapshot) -> Self {
+    /// Index of a root that is none of the snapshot's.
+    pub(crate) const OUTSIDE: u32 = u32::MAX;
+    /// Index of a root that is a type which was not made in dynamic memory.
+    pub(crate) const STATIC_TYPE: u32 = u32::MAX - 1;
+
+    pub(crate) fn new(snapshot: &Snapshot) -> Self {
         let manner = |of_type: &crate::snapshot::Type| {
             if of_type.is_frame() {
                 Manner::Frame
@@ -69,7 +70,7 @@ impl Search {
     }
 
     /// Makes an object a root, unless it is reached already.
-    pub(super) fn start(&mut self, object: ObjId, root: u32) {
+    pub(crate) fn start(&mut self, object: ObjId, root: u32) {
         self.reach(object, ROOT, root);
     }
 
@@ -92,7 +93,7 @@ impl Search {
 
     /// Goes on on the byways, one after the other, and from where they lead to.
     pub(super) fn spread_on_byways(&mut self, snapshot: &Snapshot) {
-        while let Some((object, via)) = self.byways.pop_front() {
+        while let Some((object, via)) = self.next_byway() {
             if let Some((_, target)) = reference(snapshot, object, via)
                 && !self.is_reached(target)
             {
@@ -102,7 +103,7 @@ impl Search {
         }
     }
 
-    pub(super) fn is_reached(&self, object: ObjId) -> bool {
+    pub(crate) fn is_reached(&self, object: ObjId) -> bool {
         self.parent[object.0 as usize] != NOBODY
     }
 
@@ -132,6 +133,59 @@ impl Search {
         }
     }
 
+    /// Whether a reference of an object says little of why its target is there.
+    pub(crate) fn says_little(&self, snapshot: &Snapshot, object: ObjId, label: Label) -> bool {
+        let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
+        says_little(snapshot, manner, label)
+    }
+
+    /// Whether the references of an object keep nothing alive.
+    pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
+        self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize] == Manner::Weak
+    }
+
+    /// Leaves a reference for [`Search::next_byway`].
+    pub(crate) fn put_off(&mut self, object: ObjId, via: u32) {
+        self.byways.push_back((object, via));
+    }
+
+    /// The next reference that was put off: who refers, and which of its references that is.
+    pub(crate) fn next_byway(&mut self) -> Option<(ObjId, u32)> {
+        self.byways.pop_front()
+    }
+
+    /// Who refers to an object on its path; `None` for roots and for what is not reached.
+    pub(crate) fn parent(&self, object: ObjId) -> Option<ObjId> {
+        let parent = self.parent[object.0 as usize];
+        (parent < ROOT).then_some(ObjId(parent))
+    }
+
+    /// What that reference is for.
+    pub(crate) fn label_to(&self, snapshot: &Snapshot, object: ObjId) -> Option<Label> {
+        let parent = self.parent(object)?;
+        Some(reference(snapshot, parent, self.via[object.0 as usize])?.0)
+    }
+
+    /// Takes a reference as the path to an object, unless it is reached already. Whoever calls this
+    /// goes over the object's own references.
+    pub(crate) fn take(&mut self, object: ObjId, parent: ObjId, via: u32) {
+        if !self.is_reached(object) {
+            self.parent[object.0 as usize] = parent.0;
+            self.via[object.0 as usize] = via;
+        }
+    }
+
+    /// The last step to an object: the index of the root that it is, or who refers to it and by which
+    /// reference.
+    pub(super) fn arrival(&self, object: ObjId) -> Option<Result<u32, (ObjId, u32)>> {
+        let via = self.via[object.0 as usize];
+        match self.parent[object.0 as usize] {
+            NOBODY => None,
+            ROOT => Some(Ok(via)),
+            parent => Some(Err((ObjId(parent), via))),
+        }
+    }
+
     fn reach(&mut self, object: ObjId, parent: u32, via: u32) {
         if !self.is_reached(object) {
             self.parent[object.0 as usize] = parent;
@@ -142,7 +196,7 @@ impl Search {
 }
 
 /// One of the references of an object.
-fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
+pub(crate) fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<(Label, ObjId)> {
     let index = snapshot.references.first[object.0 as usize] as usize + via as usize;
     let label = snapshot.references.label.get(index)?;
     Some((*label, *snapshot.references.target.get(index)?))

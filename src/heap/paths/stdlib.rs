@@ -44,7 +44,7 @@ pub fn is_stdlib(module: &str) -> bool {
 }
 
 /// The top-level package of a module.
-pub(super) fn package(module: &str) -> &str {
+pub(crate) fn package(module: &str) -> &str {
     module
         .split_once('.')
         .map_or(module, |(package, _)| package)

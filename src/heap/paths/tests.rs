@@ -367,7 +367,7 @@ fn the_holder_is_the_last_place_that_a_program_names() {
     let entries = shop.held(total, Via::Internal("cache"), "dict");
     let key = shop.held(entries, Via::Key(0), "tuple");
     let cached = shop.held(key, Via::Item(0), "shop.cache.Report");
-    assert_holder(&shop.heap, cached, "shop.cache.Report.total", "shop");
+    assert_holder(&shop.heap, cached, "shop.cache.Report.total cache", "shop");
     let frame = shop.heap.frame("handle");
     let rows = shop.held(frame, Via::Local("rows"), "list");
     let row = shop.held(rows, Via::Item(0), "shop.cache.Row");

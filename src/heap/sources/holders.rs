@@ -8,21 +8,26 @@ use crate::snapshot::{ObjId, Snapshot};
 /// A place holds what is a fifth of the sample or more.
 const SHARE: usize = 5;
 
-/// An object with its path.
-#[derive(Clone, Debug)]
-pub(super) struct Sample {
-    pub(super) object: ObjId,
-    pub(super) path: Path,
-    pub(super) holder: Option<Holder>,
+/// An object, how it is held, and by whom.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldObject {
+    /// Which.
+    pub object: ObjId,
+    /// How.
+    pub path: Path,
+    /// By whom; `None` where no name leads to it.
+    pub holder: Option<Holder>,
 }
 
 /// The paths to some objects, and for each the deepest place that many others of them are in, too.
 /// Where an object shares no place with enough others, its holder is that of its path alone.
-pub(super) fn of(snapshot: &Snapshot, paths: &Paths, objects: &[ObjId]) -> Vec<Sample> {
-    let mut sample: Vec<Sample> = objects
+///
+/// Garbage is left out.
+pub fn held(snapshot: &Snapshot, paths: &Paths, objects: &[ObjId]) -> Vec<HeldObject> {
+    let mut sample: Vec<HeldObject> = objects
         .iter()
         .filter_map(|&object| {
-            Some(Sample {
+            Some(HeldObject {
                 object,
                 path: paths.to(snapshot, object)?,
                 holder: None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use leakhunt_wire::{
     EdgeName, Ended, GraphEnd, GraphReader, GraphRequest, MAX_PACKET, Names, Node, Place, Record,
-    Reply, Request, Shape, TypeFlags,
+    Reply, Request, Shape, StateKind, TypeFlags,
 };
 use pyo3::prelude::*;
 
@@ -34,6 +34,7 @@ struct Graph {
     fields: BTreeMap<u32, Vec<String>>,
     labels: BTreeMap<u32, String>,
     keys: BTreeMap<u64, String>,
+    states: BTreeMap<u64, (StateKind, u64)>,
     n_ordered: u64,
     n_roots: u64,
     end: Option<GraphEnd>,
@@ -65,6 +66,11 @@ impl Graph {
                 }
                 Record::Order(head) => {
                     self.n_ordered += u64::from(head.n_objects);
+                    continue;
+                }
+                Record::State(state) => {
+                    let known = (state.kind, state.number);
+                    assert!(self.states.insert(state.address, known).is_none());
                     continue;
                 }
                 Record::Root(_) => {

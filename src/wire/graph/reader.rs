@@ -45,6 +45,8 @@ impl<'p> GraphReader<'p> {
             kind::KEY => Record::Key(Field::get(&mut self.reader)?),
             kind::ROOT => Record::Root(Field::get(&mut self.reader)?),
             kind::END => Record::End(Field::get(&mut self.reader)?),
+            kind::COLLECTOR => Record::Collector(Field::get(&mut self.reader)?),
+            kind::STATE => Record::State(Field::get(&mut self.reader)?),
             kind::ORDER => {
                 let head: OrderHead = Field::get(&mut self.reader)?;
                 self.n_places = head.n_objects;

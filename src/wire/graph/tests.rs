@@ -26,6 +26,8 @@ fn write(writer: &mut GraphWriter<'_>, whole: &Whole) -> Result<(), NoRoom> {
         Whole::Alone(Record::Key(key)) => writer.key(key),
         Whole::Alone(Record::Root(root)) => writer.root(root),
         Whole::Alone(Record::End(end)) => writer.end(end),
+        Whole::Alone(Record::Collector(collector)) => writer.collector(collector),
+        Whole::Alone(Record::State(state)) => writer.state(state),
         Whole::Alone(other) => panic!("{other:?} does not stand alone"),
         Whole::Order(head, places) => {
             let n_written = writer.order(head.list, head.from_end, places)?;
@@ -121,6 +123,22 @@ fn all_records() -> Vec<Whole> {
             address: 64,
             number: u64::MAX,
             text: "context",
+        }),
+        Record::Collector(CollectorDef {
+            enabled: Some(1),
+            debug: None,
+            has_generations: true,
+            thresholds: [700, 10, u64::MAX],
+            counts: [1, 2, 3],
+            collections: [4, 5, 6],
+            n_uncollectable: Some(0),
+            long_lived: Some(7),
+            long_lived_pending: Some(u64::MAX - 1),
+        }),
+        Record::State(StateDef {
+            address: HIGH,
+            kind: StateKind::Bounded,
+            number: u64::MAX,
         }),
         Record::End(GraphEnd {
             n_nodes: 1,

@@ -1,8 +1,9 @@
 //! Writing blocks.
 
 use super::{
-    Edge, EdgeName, FIRST_TARGET, FieldDef, GraphEnd, KeyText, LABELLED_EDGE, LAST_EDGE, LabelDef,
-    More, Node, OrderHead, RootDef, TypeDef, UNNAMED_EDGE, UNSET_EDGE, kind, node_bit,
+    CollectorDef, Edge, EdgeName, FIRST_TARGET, FieldDef, GraphEnd, KeyText, LABELLED_EDGE,
+    LAST_EDGE, LabelDef, More, Node, OrderHead, RootDef, StateDef, TypeDef, UNNAMED_EDGE,
+    UNSET_EDGE, kind, node_bit,
 };
 use crate::codec::{Field, Writer};
 
@@ -93,8 +94,20 @@ impl<'b> GraphWriter<'b> {
 
     /// # Errors
     /// See [`Self::type_def`].
+    pub fn state(&mut self, value: &StateDef) -> Result<(), NoRoom> {
+        self.definition(kind::STATE, value)
+    }
+
+    /// # Errors
+    /// See [`Self::type_def`].
     pub fn end(&mut self, value: &GraphEnd) -> Result<(), NoRoom> {
         self.definition(kind::END, value)
+    }
+
+    /// # Errors
+    /// See [`Self::type_def`].
+    pub fn collector(&mut self, value: &CollectorDef) -> Result<(), NoRoom> {
+        self.definition(kind::COLLECTOR, value)
     }
 
     /// Writes as many of the places as there is room for, and answers how many that were.

@@ -9,14 +9,14 @@ use time::OffsetDateTime;
 use super::summarise;
 use crate::args::GrowthArgs;
 use crate::budget::{Budget, Memory};
-use crate::door::ended_too_early;
-use crate::failure::{Exit, Failure};
+use crate::door::{ended_after, ended_too_early};
+use crate::failure::Exit;
 use crate::growth_log::GrowthLog;
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
 use crate::render::growth::{Frame, GrowthView, json_line};
-use crate::render::numbers::{counted, duration};
-use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, not_walked};
+use crate::render::numbers::duration;
+use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule, not_walked};
 use crate::session::{Link, Session, SessionError, Sighting, ended_text};
 
 /// A run of looks at one target.
@@ -51,12 +51,7 @@ impl<'a> Follow<'a> {
             }
             Err(Missed::TargetExited) => {
                 self.sum_up()?;
-                let message = format!(
-                    "process {} exited after {}",
-                    self.pid,
-                    counted(self.growth.n_looks(), "look")
-                );
-                Err(Failure::new(Exit::TargetGone, message).into())
+                Err(ended_after(self.pid, self.growth.n_looks()).into())
             }
             Err(Missed::ForNow(error) | Missed::ForGood(error)) => {
                 if !crate::failure::is_closed_pipe(&error) && self.growth.n_looks() > 0 {
@@ -70,8 +65,10 @@ impl<'a> Follow<'a> {
     fn rounds(&self) -> Rounds<'a> {
         Rounds {
             pid: self.pid,
-            interval: self.args.interval,
-            count: self.args.count,
+            schedule: Schedule {
+                interval: self.args.interval,
+                count: self.args.count,
+            },
             max_pause: self.args.target.max_pause,
             stays: false,
             interrupts: self.interrupts,

@@ -121,7 +121,7 @@ fn a_target_that_exits_ends_the_run_with_4() {
     let mut target = Scripted::new(vec![rows(0), rows(1), vec![Act::Exit]]);
     let (result, log) = run("exit", &mut target, "");
     let error = result.unwrap_err();
-    assert_eq!(crate::failure::exit_of(&error), Exit::TargetGone);
+    assert_eq!(crate::failure::exit_of(&error), Exit::TargetGoneAfterLooks);
     assert_eq!(error.to_string(), "process 7 exited after 2 looks");
     assert_eq!(log.lines().count(), 2);
 }

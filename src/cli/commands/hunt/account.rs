@@ -1,7 +1,6 @@
 //! `leakhunt hunt --account`: what the target's resident memory is made of.
 
 use leakhunt_heap::Snapshot;
-use leakhunt_wire::Names;
 
 use crate::account::{account, name_owners};
 use crate::args::{Common, HuntArgs};
@@ -67,8 +66,8 @@ fn take(
         })?;
     let wish = Wish {
         pid: target.pid,
-        names: Names::Small,
-        collect: false,
+        names: args.names.into(),
+        collect: args.collect,
         target: &args.target,
     };
     capture(&mut session, &wish, &memory, output).map_err(|end| match end {

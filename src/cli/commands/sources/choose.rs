@@ -10,6 +10,8 @@ use crate::args::{SourcesArgs, SourcesRank};
 
 /// So many of the types that grew most are looked at to find the places that gained most.
 const MOST_TYPES: usize = 60;
+/// So many of them are shown, unless told otherwise.
+const LIMIT: usize = 5;
 
 /// Chooses objects look after look; holds one snapshot in between.
 #[derive(Debug)]
@@ -59,10 +61,9 @@ impl Chooser {
     pub(super) fn new(args: &SourcesArgs) -> Self {
         Self {
             max: args.max as usize,
-            limit: if args.limit == 0 {
-                usize::MAX
-            } else {
-                args.limit
+            limit: match args.limit {
+                Some(0) => usize::MAX,
+                limit => limit.unwrap_or(LIMIT),
             },
             matches: args.r#match.clone(),
             rank: match args.rank {

@@ -16,13 +16,27 @@ fn run(target: &mut FakeTarget, options: &str) -> anyhow::Result<Exit> {
     Watch::new(&args, args.format, 7, &interrupts, &output).run(target)
 }
 
-fn chooser(options: &str) -> Chooser {
+fn args(options: &str) -> SourcesArgs {
     let line = format!("leakhunt sources {options}");
     let cli = Cli::try_parse_from(line.split_whitespace()).unwrap();
     let Command::Sources(args) = cli.command else {
         panic!("not sources")
     };
-    Chooser::new(&args)
+    args
+}
+
+fn chooser(options: &str) -> Chooser {
+    Chooser::new(&args(options))
+}
+
+#[test]
+fn a_limit_of_types_is_refused_where_types_do_not_count() {
+    let failure = check(&args("--rank gc --limit 3")).unwrap_err();
+    assert_eq!(failure.exit, Exit::Usage);
+    assert!(failure.to_string().starts_with("--limit "), "{failure}");
+    for options in ["--rank gc", "--rank growth --limit 3", ""] {
+        assert!(check(&args(options)).is_ok(), "{options}");
+    }
 }
 
 #[test]
@@ -155,7 +169,8 @@ fn an_object_is_shown_with_its_path_and_look() {
         is_traced: true,
     };
     let mut session = FakeTarget::new(vec![]).open().unwrap();
-    let described = describe(&mut session, &two, &choice.objects, how).unwrap();
+    let objects: Vec<_> = choice.objects.iter().map(|chosen| chosen.object).collect();
+    let described = describe(&mut session, &two, &objects, how).unwrap();
     let look = look_at(&two, &choice, &described, how);
     let object = &look.objects[0];
     assert_eq!(object.path.as_deref(), Some("sys.modules['app'][1]"));

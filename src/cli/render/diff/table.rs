@@ -124,6 +124,7 @@ fn heading(before: &Side, after: &Side) -> String {
         false => format!("{}{}", after.name, place(after)),
     };
     let after_name = match after_name.as_str() {
+        "" if before.time_us == after.time_us => "itself",
         "" => "the last look",
         name => name,
     };

@@ -105,7 +105,7 @@ fn two_of_one_kind_are_no_difference() {
     let difference = Difference::new("hpy", same.clone(), same, &[]).unwrap();
     assert_eq!(
         shown(DiffFormat::Table, &difference),
-        "f (2026-02-03 04:05:06 UTC) to the last look (of the same moment)\n\
+        "f (2026-02-03 04:05:06 UTC) to itself (of the same moment)\n\
          nothing grew or shrank\nobjects 1  bytes 50 B\n"
     );
 }

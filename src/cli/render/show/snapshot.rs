@@ -17,9 +17,6 @@ const LIMIT: usize = 20;
 /// The widths of all columns but that of the names, about.
 const OTHERS: usize = 44;
 
-/// How much of the command line is shown where there is no terminal.
-const COMMAND_MAX: usize = 200;
-
 /// The table with the facts above and what may be missing below.
 pub(super) fn text(snapshot: &Snapshot, table: &KindTable, rows: &[Row], view: &RowView) -> String {
     let capture = &snapshot.capture;
@@ -83,7 +80,7 @@ fn heading(capture: &Capture, view: &RowView) -> String {
         let _ = writeln!(
             text,
             "{}",
-            cut_end(&command, view.width.unwrap_or(COMMAND_MAX))
+            cut_end(&command, view.width.unwrap_or(usize::MAX))
         );
     }
     text

@@ -190,3 +190,23 @@ objects 5 (+2)  bytes 165 B (+66 B)
     assert_eq!(json["after"]["pid"], 7);
     assert_eq!(json["rows"][0]["objects_delta"], 2);
 }
+
+#[test]
+fn nothing_is_cut_where_there_is_no_terminal() {
+    let name = format!("{}.Row", "package.".repeat(50));
+    let mut builder = SnapshotBuilder::new();
+    builder.object(&name);
+    let mut snapshot = builder.finish();
+    snapshot.capture.command = "python app.py ".repeat(40).trim_end().into();
+    let (table, rows) = counted(&snapshot, &by_type());
+    let text = shown(
+        &Shown::Snapshot {
+            snapshot: &snapshot,
+            table: &table,
+            rows: &rows,
+        },
+        false,
+    );
+    assert!(text.contains(&name), "{text}");
+    assert!(text.contains(&snapshot.capture.command), "{text}");
+}

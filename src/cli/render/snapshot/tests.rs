@@ -14,8 +14,20 @@ fn capture() -> Capture {
     }
 }
 
+static NO_GARBAGE: GarbageLook = GarbageLook {
+    n_objects: 0,
+    size_bytes: 0,
+    n_cycles: 0,
+    n_frozen: 0,
+    n_old: 0,
+    n_young: 0,
+    types: Vec::new(),
+    groups: Vec::new(),
+};
+
 fn taken(capture: &Capture) -> Taken<'_> {
     Taken {
+        garbage: &NO_GARBAGE,
         path: "before.leakhunt",
         capture,
         n_objects: 241_009,
@@ -105,16 +117,25 @@ fn appeared(table: &KindTable) -> Appeared<'_> {
 #[test]
 fn what_appeared_is_shown_by_kind() {
     assert_eq!(
-        appeared_text(&appeared(&kinds(2)), false),
+        appeared_text(&appeared(&kinds(2)), false, None),
         "heap_profile.1.hpy: 3 objects of 3 kB appeared in 1 m and are still there\n\
          count  bytes  kind\n\
          \x20   1   1 kB  dict of shop.T1\n\
          \x20   2   2 kB  dict of shop.T2\n\
          pause 12 ms, both looks together  on disk 2 kB\n"
     );
-    let many = appeared_text(&appeared(&kinds(12)), false);
+    let mut long = kinds(1);
+    long.rows[0].kind = "dict of shop.T, ".repeat(30);
+    let whole = appeared_text(&appeared(&long), false, None);
+    assert!(whole.contains(long.rows[0].kind.trim_end()), "{whole}");
+    let on_terminal = appeared_text(&appeared(&long), false, Some(80));
+    assert!(
+        on_terminal.lines().all(|line| line.chars().count() <= 80),
+        "{on_terminal}"
+    );
+    let many = appeared_text(&appeared(&kinds(12)), false, None);
     assert!(many.contains("\n2 more kinds in the file\n"), "{many}");
-    let none = appeared_text(&appeared(&kinds(0)), false);
+    let none = appeared_text(&appeared(&kinds(0)), false, None);
     assert_eq!(none.lines().count(), 2, "{none}");
 }
 

@@ -71,7 +71,7 @@ fn graph_end(n_nodes: u64) -> leakhunt_wire::GraphEnd {
 }
 
 fn capture(answer: Vec<Act>) -> Result<Captured, SessionError> {
-    greet(greeting(), answer)?.graph(&REQUEST, |_| {})
+    greet(greeting(), answer)?.graph(&REQUEST, 1 << 20, |_| {})
 }
 
 #[test]
@@ -79,7 +79,7 @@ fn a_graph_becomes_a_snapshot() {
     let answer = graph(&[&block(&[16], false), &block(&[32], true)]);
     let mut seen = Vec::new();
     let mut session = greet(greeting(), answer).unwrap();
-    let captured = session.graph(&REQUEST, |n| seen.push(n)).unwrap();
+    let captured = session.graph(&REQUEST, 1 << 20, |n| seen.push(n)).unwrap();
     assert_eq!(seen, [1, 2]);
     assert_eq!(
         (captured.end.ended, captured.end.pause_us),

@@ -23,12 +23,13 @@ fn forge(folder: &mut Folder, file: &'static str, bytes: Vec<u8>) {
     folder.insert(file, bytes.into());
 }
 
-const TABLES: [SnapshotPart; 5] = [
+const TABLES: [SnapshotPart; 6] = [
     SnapshotPart::Objects,
     SnapshotPart::References,
     SnapshotPart::Types,
     SnapshotPart::Strings,
     SnapshotPart::Roots,
+    SnapshotPart::States,
 ];
 
 #[test]
@@ -140,7 +141,7 @@ fn a_file_with_other_columns_is_refused() {
 #[test]
 fn rows_that_cannot_be_are_named() {
     type Change = fn(&mut Snapshot);
-    let cases: [(Change, &str); 7] = [
+    let cases: [(Change, &str); 9] = [
         (
             |s| s.objects.address[4] = s.objects.address[3],
             "objects.parquet, row 4: the address is not above the one before",
@@ -164,6 +165,14 @@ fn rows_that_cannot_be_are_named() {
         (
             |s| s.roots[2].object = ObjId(9),
             "roots.parquet, row 2: there is no such object",
+        ),
+        (
+            |s| s.states[3].0 = ObjId(9),
+            "states.parquet, row 3: there is no such object",
+        ),
+        (
+            |s| s.states[1].0 = s.states[0].0,
+            "states.parquet, row 1: objects do not ascend",
         ),
         (
             |s| {
@@ -280,6 +289,21 @@ fn a_root_of_an_unknown_kind_is_refused() {
     });
     let expected = "roots.parquet, row 0: there is no such kind of root";
     assert_eq!(error(&folder), expected);
+}
+
+#[test]
+fn a_state_that_cannot_be_is_refused() {
+    let with = |word: &'static str, bound: Option<u64>| {
+        error(&with_table(SnapshotPart::States, 1, |columns| {
+            columns.u32s([0].into_iter())?;
+            columns.words([word].into_iter())?;
+            columns.some_u64s([bound].into_iter())
+        }))
+    };
+    let expected = "states.parquet, row 0: there is no such state";
+    assert_eq!(with("ghost", None), expected);
+    assert_eq!(with("bounded", None), expected);
+    assert_eq!(with("closed", Some(3)), expected);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! A small heap by hand: each kind of column value is in it.
 
 use super::*;
+use crate::collector::CollectorState;
 
 /// `shop.cache.CACHE`, a dict with one entry, a frame that uses it, and what they refer to.
 pub(super) fn sample() -> Snapshot {
@@ -19,6 +20,16 @@ pub(super) fn sample() -> Snapshot {
             is_during_collection: true,
             skipped_type: "shop.Broken".to_owned(),
             n_full_collections: 3,
+            collector: CollectorState {
+                enabled: Some(false),
+                thresholds: Some([700, 10, 10]),
+                counts: Some([1, 2, 3]),
+                collections: Some([90, 9, 3]),
+                debug: Some(32),
+                n_uncollectable: Some(4),
+                long_lived: Some(5),
+                long_lived_pending: Some(6),
+            },
             generation_starts: [0, 0, 0],
             n_dangling: 2,
             n_violations: 1,
@@ -108,6 +119,12 @@ pub(super) fn sample() -> Snapshot {
         root(RootKind::Frame, 5, 4121, "Outer.render"),
         root(RootKind::Interpreter, 6, 0, "sysdict"),
         root(RootKind::Thread, 3, u64::MAX, "context"),
+    ];
+    snapshot.states = vec![
+        (ObjId(2), ObjectState::Suspended),
+        (ObjId(3), ObjectState::Bounded(0)),
+        (ObjId(6), ObjectState::Bounded(u64::MAX)),
+        (ObjId(8), ObjectState::Closed),
     ];
     snapshot
 }

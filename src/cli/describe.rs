@@ -6,7 +6,6 @@ use std::time::Duration;
 use leakhunt_heap::{ObjId, Snapshot, first_referrers};
 use leakhunt_wire::Ended;
 
-use super::Chosen;
 use crate::session::{DescribeLimits, Description, Link, Session, SessionError, Wanted};
 
 /// A repr that takes longer is cut off.
@@ -19,32 +18,32 @@ const MAX_CHARS: u32 = 300;
 
 /// What is asked.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct How {
+pub(crate) struct How {
     /// Whether code of the target may run, in the copy.
-    pub(super) has_repr: bool,
+    pub(crate) has_repr: bool,
     /// Whether reprs are wanted whole, and those of the first referrers too.
-    pub(super) is_whole: bool,
+    pub(crate) is_whole: bool,
     /// Whether it is known where objects were made.
-    pub(super) is_traced: bool,
+    pub(crate) is_traced: bool,
 }
 
 /// What some objects look like.
 #[derive(Debug, Default)]
-pub(super) struct Described {
+pub(crate) struct Described {
     by_object: HashMap<ObjId, Description>,
     first_referrers: HashMap<ObjId, ObjId>,
     /// Whether the copy ended before it had told of all.
-    pub(super) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl Described {
     /// `None` for one that is gone, and for a running frame.
-    pub(super) fn of(&self, object: ObjId) -> Option<&Description> {
+    pub(crate) fn of(&self, object: ObjId) -> Option<&Description> {
         self.by_object.get(&object)
     }
 
     /// The first that refers to it in the collector's order.
-    pub(super) fn first_referrer_of(&self, object: ObjId) -> Option<ObjId> {
+    pub(crate) fn first_referrer_of(&self, object: ObjId) -> Option<ObjId> {
         self.first_referrers.get(&object).copied()
     }
 }
@@ -53,17 +52,17 @@ impl Described {
 ///
 /// # Errors
 /// When the agent or the target is gone, silent or not to be believed.
-pub(super) fn describe<L: Link>(
+pub(crate) fn describe<L: Link>(
     session: &mut Session<L>,
     snapshot: &Snapshot,
-    chosen: &[Chosen],
+    objects: &[ObjId],
     how: How,
 ) -> Result<Described, SessionError> {
     let mut described = Described::default();
-    if chosen.is_empty() || !(how.has_repr || how.is_whole || how.is_traced) {
+    if objects.is_empty() || !(how.has_repr || how.is_whole || how.is_traced) {
         return Ok(described);
     }
-    let mut objects: Vec<ObjId> = chosen.iter().map(|chosen| chosen.object).collect();
+    let mut objects = objects.to_vec();
     if how.is_whole && how.has_repr {
         for (&object, referrer) in objects.iter().zip(first_referrers(snapshot, &objects)) {
             described

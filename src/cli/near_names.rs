@@ -7,30 +7,9 @@ const MAX_NAMES: usize = 5;
 /// How near a name has to be, 1 being equal.
 const NEAR: f64 = 0.8;
 
-/// Types whose objects refer to nothing, so that the collector does not track them.
-const UNTRACKED: [&str; 17] = [
-    "NoneType",
-    "bool",
-    "bytearray",
-    "bytes",
-    "complex",
-    "date",
-    "datetime",
-    "ellipsis",
-    "float",
-    "int",
-    "ndarray",
-    "object",
-    "range",
-    "str",
-    "time",
-    "timedelta",
-    "Decimal",
-];
-
 /// The nearest of the names told of. Memory: as many names as are suggested.
 #[derive(Debug)]
-pub(super) struct NearNames {
+pub(crate) struct NearNames {
     wanted: String,
     /// The nearest first.
     names: Vec<(f64, String)>,
@@ -38,7 +17,7 @@ pub(super) struct NearNames {
 
 impl NearNames {
     /// For a name that was typed, short or dotted.
-    pub(super) fn new(wanted: &str) -> Self {
+    pub(crate) fn new(wanted: &str) -> Self {
         Self {
             wanted: wanted.to_owned(),
             names: Vec::new(),
@@ -46,12 +25,12 @@ impl NearNames {
     }
 
     /// Forgets the names so far.
-    pub(super) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.names.clear();
     }
 
     /// There is such a type.
-    pub(super) fn add(&mut self, module: &str, qualname: &str, name: &str) {
+    pub(crate) fn add(&mut self, module: &str, qualname: &str, name: &str) {
         let full = match module {
             "" => qualname.to_owned(),
             module => format!("{module}.{qualname}"),
@@ -68,35 +47,14 @@ impl NearNames {
         self.names.truncate(MAX_NAMES);
     }
 
-    /// What to try instead.
-    pub(super) fn help(&self) -> String {
-        let mut lines = Vec::new();
-        let short = self
-            .wanted
-            .strip_prefix("builtins.")
-            .unwrap_or(&self.wanted);
-        let last = short.rsplit('.').next().unwrap_or(short);
-        if UNTRACKED.contains(&last) {
-            lines.push(format!(
-                "the collector does not track objects of type {}, and leakhunt sees only those that \
-                 it tracks",
-                escape_controls(last)
-            ));
-        }
-        if lines.is_empty() && !self.names.is_empty() {
-            let names: Vec<_> = self
-                .names
-                .iter()
-                .map(|(_, name)| escape_controls(name))
-                .collect();
-            lines.push(format!("there are: {}", names.join(", ")));
-        }
-        if lines.is_empty() {
-            lines.push(
-                "`leakhunt growth --limit 0 --count 1` shows all types that there are".into(),
-            );
-        }
-        lines.join("\n")
+    /// The nearest names, where there are any.
+    pub(crate) fn nearest(&self) -> Option<String> {
+        let names: Vec<_> = self
+            .names
+            .iter()
+            .map(|(_, name)| escape_controls(name))
+            .collect();
+        (!names.is_empty()).then(|| format!("there are: {}", names.join(", ")))
     }
 }
 
@@ -122,7 +80,11 @@ mod tests {
             names.add(module, name, name);
             names.add(module, name, name);
         }
-        assert_eq!(names.help(), "there are: shop.Template, jinja2.Templates");
+        let nearest = names.nearest();
+        assert_eq!(
+            nearest.as_deref(),
+            Some("there are: shop.Template, jinja2.Templates")
+        );
     }
 
     #[test]
@@ -130,27 +92,12 @@ mod tests {
         for wanted in ["template", "wrong.module.Template"] {
             let mut names = NearNames::new(wanted);
             names.add("shop", "Template", "Template");
-            assert_eq!(names.help(), "there are: shop.Template", "{wanted}");
+            assert_eq!(
+                names.nearest().as_deref(),
+                Some("there are: shop.Template"),
+                "{wanted}"
+            );
         }
-    }
-
-    #[test]
-    fn untracked_types_are_explained() {
-        assert!(
-            NearNames::new("str")
-                .help()
-                .contains("does not track objects of type str")
-        );
-        assert!(
-            NearNames::new("builtins.int")
-                .help()
-                .contains("does not track")
-        );
-        assert!(
-            NearNames::new("Nothing")
-                .help()
-                .contains("growth --limit 0")
-        );
     }
 
     #[test]

@@ -1,0 +1,31 @@
+"""A search tree takes in a key for each request: nodes that hold nodes.
+
+leakhunt must say: `Node` grows, held by `leaky_tree.TREE`.
+"""
+
+from pace import requests
+
+
+class Node:
+    def __init__(self, key):
+        self.key = key
+        self.left = self.right = None
+
+    def add(self, key):
+        side = "left" if key < self.key else "right"
+        below = getattr(self, side)
+        if below is None:
+            setattr(self, side, Node(key))  # the leak: nothing is ever taken out
+        else:
+            below.add(key)
+
+
+TREE = Node(1 << 31)
+
+
+def serve(seconds):
+    for number in requests(seconds):
+        TREE.add(number * 2_654_435_761 % (1 << 32))
+
+if __name__ == "__main__":
+    serve(seconds=12)

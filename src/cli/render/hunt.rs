@@ -1,0 +1,276 @@
+//! The verdict of a hunt in any of the formats.
+
+mod json;
+mod markdown;
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use leakhunt_heap::Capture;
+use leakhunt_heap::hunt::{Finding, GrowthOf, Held, PlaceFindings, Rate};
+
+use super::numbers::{bytes, count, counted, duration};
+use super::text::escape_controls;
+use crate::args::HuntFormat;
+
+/// What a hunt came to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Verdict {
+    /// Something leaks.
+    Leak,
+    /// Something grew, but too little to tell.
+    Unclear,
+    /// There were too few looks.
+    TooFewLooks,
+    /// Nothing leaks.
+    NoLeak,
+}
+
+impl Verdict {
+    /// By what places have to say.
+    pub(crate) fn of(judged: &PlaceFindings, n_looks: usize) -> Self {
+        match () {
+            () if !judged.findings.is_empty() => Self::Leak,
+            () if n_looks < leakhunt_heap::hunt::trend::FEWEST_LOOKS => Self::TooFewLooks,
+            () if !judged.unclear.is_empty() => Self::Unclear,
+            () => Self::NoLeak,
+        }
+    }
+
+    /// In JSON.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Leak => "leak",
+            Self::Unclear => "unclear",
+            Self::TooFewLooks => "too_few_looks",
+            Self::NoLeak => "no_leak",
+        }
+    }
+}
+
+/// All that there is to show.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Report<'a> {
+    pub(crate) pid: u32,
+    /// The last look.
+    pub(crate) capture: &'a Capture,
+    pub(crate) n_objects: u64,
+    /// At each look.
+    pub(crate) rss_bytes: &'a [u64],
+    /// When each look was.
+    pub(crate) seconds: &'a [f64],
+    pub(crate) longest_pause: Duration,
+    pub(crate) verdict: Verdict,
+    pub(crate) judged: &'a PlaceFindings,
+    pub(crate) is_traced: bool,
+    /// 0: all.
+    pub(crate) limit: usize,
+    pub(crate) notes: &'a [String],
+    pub(crate) format: HuntFormat,
+}
+
+impl Report<'_> {
+    fn span(&self) -> Duration {
+        let first = self.seconds.first().copied().unwrap_or(0.0);
+        let last = self.seconds.last().copied().unwrap_or(0.0);
+        Duration::from_secs_f64((last - first).max(0.0))
+    }
+
+    fn shown(&self) -> &[Finding] {
+        let findings = &self.judged.findings;
+        match self.limit {
+            0 => findings,
+            limit => &findings[..findings.len().min(limit)],
+        }
+    }
+
+    /// What to type next.
+    fn next(&self, finding: &Finding) -> String {
+        let pid = self.pid;
+        let value = finding.holds.iter().find(|held| !held.is_key);
+        match value.or(finding.holds.first()) {
+            Some(_) if !self.is_traced => format!("leakhunt hunt --pid {pid} --trace"),
+            Some(held) => format!(
+                "leakhunt dump --pid {pid} --type '{}' --limit 5",
+                held.type_key
+            ),
+            None => format!("leakhunt snapshot --pid {pid}"),
+        }
+    }
+}
+
+/// The report in its format.
+pub(crate) fn report(report: &Report<'_>) -> Vec<u8> {
+    match report.format {
+        HuntFormat::Text => text(report).into_bytes(),
+        HuntFormat::Markdown => markdown::document(report).into_bytes(),
+        HuntFormat::Json => json::document(report),
+    }
+}
+
+fn text(report: &Report<'_>) -> String {
+    let mut shown = heading(report);
+    for (number, finding) in (1..).zip(report.shown()) {
+        shown.push('\n');
+        finding_lines(&mut shown, report, number, finding);
+    }
+    let n_more = report.judged.findings.len() - report.shown().len();
+    if n_more > 0 {
+        let _ = writeln!(
+            shown,
+            "\n{} not shown; --limit 0 shows all",
+            counted(n_more as u64, "more leak")
+        );
+    }
+    if let Some(sentence) = sentence(report) {
+        let _ = writeln!(shown, "\n{sentence}");
+    }
+    for place in &report.judged.unclear {
+        let slows = if place.slows { ", ever slower" } else { "" };
+        let _ = writeln!(
+            shown,
+            "  perhaps  {}: {}{slows}",
+            escape_controls(&place.place),
+            held(&place.held)
+        );
+    }
+    for note in report.notes {
+        let _ = writeln!(shown, "{note}");
+    }
+    shown
+}
+
+fn heading(report: &Report<'_>) -> String {
+    let capture = report.capture;
+    let rss = report.rss_bytes.last().copied().unwrap_or(0);
+    format!(
+        "process {} (CPython {}, {} objects, RSS {})\n{} in {}, longest pause {}\n",
+        report.pid,
+        escape_controls(&capture.python),
+        count(report.n_objects),
+        bytes(rss),
+        counted(report.seconds.len() as u64, "look"),
+        duration(report.span()),
+        duration(report.longest_pause)
+    )
+}
+
+fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding: &Finding) {
+    let holder = match &*finding.holder_type {
+        "" => String::new(),
+        holder => format!("  ({})", escape_controls(holder)),
+    };
+    let _ = writeln!(
+        shown,
+        "LEAK {number}  {}{holder}  {}  {}",
+        escape_controls(&finding.place),
+        rate(finding.rate, finding.of),
+        bytes_rate(finding.bytes_rate)
+    );
+    let mut line = |title: &str, text: &str| {
+        let _ = writeln!(shown, "  {title:<8} {}", escape_controls(text));
+    };
+    for (index, one) in finding.holds.iter().enumerate() {
+        line(if index == 0 { "holds" } else { "" }, &held(one));
+    }
+    line("keeps", &keeps(finding));
+    if !finding.also.is_empty() {
+        line("also in", &finding.also.join(", "));
+    }
+    if !finding.path.is_empty() {
+        line("path", &finding.path);
+    }
+    if !finding.package.is_empty() {
+        line("package", &finding.package);
+    }
+    for (index, frame) in finding.made_at.iter().enumerate() {
+        line(if index == 0 { "made at" } else { "" }, frame);
+    }
+    line("why", &finding.why);
+    line("next", &report.next(finding));
+}
+
+/// `12,310 shop.render.RenderInfo, were 9,870`.
+fn held(held: &Held) -> String {
+    let keys = if held.is_key { " as keys" } else { "" };
+    format!(
+        "{} {}{keys}, were {}",
+        count(held.n_last),
+        held.type_key,
+        count(held.n_first)
+    )
+}
+
+/// What fixing it gives back.
+fn keeps(finding: &Finding) -> String {
+    let alone = match finding.exclusive_bytes {
+        0 => String::new(),
+        alone => format!(", {} of it alone", bytes(alone)),
+    };
+    format!("{} alive{alone}", bytes(finding.share_bytes))
+}
+
+/// `+41 /s`, `+3.2 /min`.
+fn rate(rate: Rate, of: GrowthOf) -> String {
+    let what = match of {
+        GrowthOf::Objects => "",
+        GrowthOf::References => " references",
+        GrowthOf::Bytes => return bytes_rate(rate),
+    };
+    let per_second = rate.per_second;
+    if per_second >= 1.0 {
+        format!("+{per_second:.0}{what} /s")
+    } else if per_second * 60.0 >= 1.0 {
+        format!("+{:.0}{what} /min", per_second * 60.0)
+    } else {
+        format!("+{:.1}{what} /h", per_second * 3600.0)
+    }
+}
+
+/// `+61 kB/s`.
+fn bytes_rate(rate: Rate) -> String {
+    let per_second = rate.per_second.max(0.0);
+    if per_second >= 1.0 {
+        format!("+{}/s", bytes(per_second as u64))
+    } else {
+        format!("+{}/h", bytes((per_second * 3600.0) as u64))
+    }
+}
+
+/// What is to be said where nothing was found.
+fn sentence(report: &Report<'_>) -> Option<String> {
+    let span = report.span();
+    let longer = duration(span * 5);
+    let pid = report.pid;
+    Some(match report.verdict {
+        Verdict::Leak => return None,
+        Verdict::NoLeak => format!(
+            "no leak: no place grew throughout {}. A slower one shows in a longer watch:\n  leakhunt \
+             hunt --pid {pid} --for {}s",
+            duration(span),
+            (span * 5).as_secs().max(60)
+        ),
+        Verdict::Unclear => format!(
+            "too little growth to tell. Watch for {longer}:\n  leakhunt hunt --pid {pid} --for {}s",
+            (span * 5).as_secs().max(60)
+        ),
+        Verdict::TooFewLooks => format!(
+            "too few looks to tell: {} or more show whether something grows",
+            leakhunt_heap::hunt::trend::FEWEST_LOOKS
+        ),
+    })
+}
+
+/// The place that grows fastest, while the hunt goes on.
+pub(crate) fn progress(n_looks: usize, n_planned: Option<u64>, judged: &PlaceFindings) -> String {
+    let of = n_planned.map_or(String::new(), |planned| format!(" of {planned}"));
+    let so_far = match judged.findings.first() {
+        None => String::new(),
+        Some(finding) => format!(
+            ": {} {}",
+            escape_controls(&finding.place),
+            rate(finding.rate, finding.of)
+        ),
+    };
+    format!("look {n_looks}{of}{so_far}")
+}

@@ -1,0 +1,161 @@
+//! `leakhunt.findings/1`.
+
+use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
+use serde::Serialize;
+
+use super::Report;
+
+/// The name and version of the JSON schema.
+const SCHEMA: &str = "leakhunt.findings/1";
+
+#[derive(Serialize)]
+struct Document<'a> {
+    schema: &'static str,
+    pid: u32,
+    python: &'a str,
+    command: &'a str,
+    looks: usize,
+    seconds: f64,
+    longest_pause_ms: f64,
+    objects_total: u64,
+    rss_bytes: u64,
+    verdict: &'static str,
+    findings: Vec<FindingJson<'a>>,
+    unclear: Vec<Unclear<'a>>,
+    notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct FindingJson<'a> {
+    kind: &'static str,
+    place: &'a str,
+    also: &'a [String],
+    holder_type: Option<&'a str>,
+    grows_by: &'static str,
+    holds: Vec<Held<'a>>,
+    objects_per_s: f64,
+    objects_per_s_interval: [f64; 2],
+    bytes_per_s: f64,
+    bytes_per_s_interval: [f64; 2],
+    share_bytes: u64,
+    exclusive_bytes: u64,
+    exclusive_objects: u64,
+    path: Option<&'a str>,
+    package: Option<&'a str>,
+    made_at: &'a [String],
+    intervals_grown: usize,
+    intervals: usize,
+    why: &'a str,
+    next: String,
+}
+
+#[derive(Serialize)]
+struct Held<'a> {
+    #[serde(rename = "type")]
+    type_key: &'a str,
+    is_key: bool,
+    objects_first: u64,
+    objects: u64,
+}
+
+#[derive(Serialize)]
+struct Unclear<'a> {
+    place: &'a str,
+    holds: Held<'a>,
+    slows: bool,
+}
+
+impl<'a> From<&'a leakhunt_heap::hunt::Held> for Held<'a> {
+    fn from(held: &'a leakhunt_heap::hunt::Held) -> Self {
+        Self {
+            type_key: &held.type_key,
+            is_key: held.is_key,
+            objects_first: held.n_first,
+            objects: held.n_last,
+        }
+    }
+}
+
+/// One document.
+pub(super) fn document(report: &Report<'_>) -> Vec<u8> {
+    let judged = report.judged;
+    let document = Document {
+        schema: SCHEMA,
+        pid: report.pid,
+        python: &report.capture.python,
+        command: &report.capture.command,
+        looks: report.seconds.len(),
+        seconds: rounded(report.span().as_secs_f64()),
+        longest_pause_ms: report.longest_pause.as_secs_f64() * 1000.0,
+        objects_total: report.n_objects,
+        rss_bytes: report.rss_bytes.last().copied().unwrap_or(0),
+        verdict: report.verdict.name(),
+        findings: judged
+            .findings
+            .iter()
+            .map(|finding| finding_json(report, finding))
+            .collect(),
+        unclear: judged
+            .unclear
+            .iter()
+            .map(|unclear| Unclear {
+                place: &unclear.place,
+                holds: (&unclear.held).into(),
+                slows: unclear.slows,
+            })
+            .collect(),
+        notes: report.notes,
+    };
+    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
+
+fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a> {
+    let interval = |rate: Rate| [rounded(rate.low), rounded(rate.high)];
+    let some = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+    FindingJson {
+        kind: kind(finding.kind),
+        place: &finding.place,
+        also: &finding.also,
+        holder_type: some(&finding.holder_type),
+        grows_by: match finding.of {
+            GrowthOf::Objects => "objects",
+            GrowthOf::References => "references",
+            GrowthOf::Bytes => "bytes",
+        },
+        holds: finding.holds.iter().map(Held::from).collect(),
+        objects_per_s: rounded(finding.rate.per_second),
+        objects_per_s_interval: interval(finding.rate),
+        bytes_per_s: rounded(finding.bytes_rate.per_second),
+        bytes_per_s_interval: interval(finding.bytes_rate),
+        share_bytes: finding.share_bytes,
+        exclusive_bytes: finding.exclusive_bytes,
+        exclusive_objects: finding.exclusive_objects,
+        path: some(&finding.path),
+        package: some(&finding.package),
+        made_at: &finding.made_at,
+        intervals_grown: finding.n_rises,
+        intervals: finding.n_intervals,
+        why: &finding.why,
+        next: report.next(finding),
+    }
+}
+
+/// In JSON.
+pub(super) fn kind(kind: FindingKind) -> &'static str {
+    match kind {
+        FindingKind::Place => "place",
+        FindingKind::Garbage => "garbage",
+        FindingKind::NativeReferences => "native_references",
+        FindingKind::NativeMemory => "native_memory",
+        FindingKind::Fragmentation => "fragmentation",
+        FindingKind::Threads => "threads",
+        FindingKind::Descriptors => "descriptors",
+    }
+}
+
+/// To a thousandth.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
+}

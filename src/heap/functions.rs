@@ -1,0 +1,165 @@
+//! What functions are called, as far as the graph knows: by their code and the module whose globals
+//! they have.
+
+use std::collections::HashMap;
+
+use crate::attributes::{attribute, entries, field, items};
+use crate::snapshot::{LabelName, ObjId, RootKind, Snapshot};
+
+/// The modules by their globals. `O(modules)`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Functions {
+    modules: HashMap<ObjId, String>,
+    by_name: HashMap<String, ObjId>,
+}
+
+/// A function.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct FunctionName {
+    /// The module whose globals it has; empty where it is not known.
+    pub module: String,
+    /// `__qualname__`, or `__name__` up to Python 3.10.
+    pub name: String,
+}
+
+impl FunctionName {
+    /// `module.name`.
+    pub fn key(&self) -> String {
+        crate::look::type_key(&self.module, &self.name)
+    }
+}
+
+/// Types whose objects run the code that they refer to.
+const WITH_CODE: [&str; 5] = [
+    "function",
+    "frame",
+    "generator",
+    "coroutine",
+    "async_generator",
+];
+
+impl Functions {
+    /// Looks into `sys.modules`.
+    pub(crate) fn of(snapshot: &Snapshot) -> Self {
+        let (mut modules, mut by_name) = (HashMap::new(), HashMap::new());
+        let of_modules = |root: &&crate::snapshot::Root| root.kind == RootKind::Modules;
+        for root in snapshot.roots.iter().filter(of_modules) {
+            for (name, module) in entries(snapshot, root.object) {
+                let globals = field(snapshot, module, "__dict__");
+                if let (Some(name), Some(globals)) = (snapshot.key_text(name), globals) {
+                    // `__main__` may be there by another name, too: the first is the one to know.
+                    by_name.entry(name.to_owned()).or_insert(globals);
+                    modules.entry(globals).or_insert_with(|| name.to_owned());
+                }
+            }
+        }
+        Self { modules, by_name }
+    }
+
+    /// The globals of a module.
+    pub(crate) fn globals_of(&self, module: &str) -> Option<ObjId> {
+        self.by_name.get(module).copied()
+    }
+
+    /// The name of a function, a bound method, a `functools.partial`, or of what a frame, a generator
+    /// or a coroutine runs.
+    pub(crate) fn name_of(&self, snapshot: &Snapshot, object: ObjId) -> Option<FunctionName> {
+        let of_type = snapshot.type_of(object);
+        match &*of_type.key() {
+            "method" => self.name_of(snapshot, field(snapshot, object, "__func__")?),
+            "functools.partial" => self.name_of(snapshot, attribute(snapshot, object, "func")?),
+            kind if WITH_CODE.contains(&kind) => {
+                let code = code_of(snapshot, object)?;
+                let name = ["co_qualname", "co_name"]
+                    .into_iter()
+                    .find_map(|name| snapshot.key_text(field(snapshot, code, name)?))?;
+                let module = self.module_of(snapshot, object).unwrap_or_default();
+                Some(FunctionName {
+                    module: module.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// The module whose globals a function has, or what runs one.
+    pub(crate) fn module_of(&self, snapshot: &Snapshot, object: ObjId) -> Option<&str> {
+        let module = self.modules.get(&globals_of(snapshot, object)?)?;
+        Some(module)
+    }
+
+    /// The name of a class: of its objects' type, or as the code of its methods says (Python 3.11 on).
+    pub(crate) fn name_of_class(&self, snapshot: &Snapshot, class: ObjId) -> Option<FunctionName> {
+        let address = snapshot.objects.address[class.0 as usize];
+        if let Some(of_type) = snapshot.types.iter().find(|one| one.address == address) {
+            return Some(FunctionName {
+                module: of_type.module.clone(),
+                name: of_type.qualname.clone(),
+            });
+        }
+        entries(snapshot, field(snapshot, class, "__dict__")?).find_map(|(key, value)| {
+            let FunctionName { module, name } = self.name_of(snapshot, value)?;
+            let suffix = format!(".{}", snapshot.key_text(key)?);
+            let name = name.strip_suffix(&suffix)?.to_owned();
+            Some(FunctionName { module, name })
+        })
+    }
+
+    /// The name of the variable that a cell of a function's closure is of.
+    pub(crate) fn free_variable<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        function: ObjId,
+        cell: ObjId,
+    ) -> Option<&'s str> {
+        let cells: Vec<ObjId> =
+            items(snapshot, field(snapshot, function, "__closure__")?).collect();
+        let place = cells.iter().position(|&one| one == cell)?;
+        let code = code_of(snapshot, function)?;
+        let names = names_of_variables(snapshot, code)?;
+        let names: Vec<ObjId> = items(snapshot, names).collect();
+        // The free variables come last.
+        let first = names.len().checked_sub(cells.len())?;
+        snapshot.key_text(names[first + place])
+    }
+}
+
+/// The code of a function, or of what runs one; up to 3.10 a suspended one has it in its frame, too.
+fn code_of(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
+    snapshot
+        .references_of(object)
+        .map(|(_, target)| target)
+        .find(|&target| snapshot.type_of(target).key() == "code")
+}
+
+/// The globals of a function, or of what runs one: of its frame, and from 3.11 on of the function there.
+fn globals_of(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
+    let own = |object| {
+        ["__globals__", "f_globals"]
+            .into_iter()
+            .find_map(|name| field(snapshot, object, name))
+    };
+    own(object).or_else(|| {
+        ["function", "frame"]
+            .into_iter()
+            .find_map(|name| own(internal(snapshot, object, name)?))
+    })
+}
+
+/// What an object refers to in a way that no code can name.
+fn internal(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
+    let name = snapshot.strings.find(name)?;
+    snapshot
+        .references_of(object)
+        .find(|(label, _)| label.name() == LabelName::Internal(name))
+        .map(|(_, target)| target)
+}
+
+/// The tuple that ends with the names of the free variables.
+fn names_of_variables(snapshot: &Snapshot, code: ObjId) -> Option<ObjId> {
+    if let Some(names) = field(snapshot, code, "co_freevars") {
+        return Some(names);
+    }
+    internal(snapshot, code, "co_localsplusnames")
+}

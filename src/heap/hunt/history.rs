@@ -1,0 +1,87 @@
+//! What each place was like at each look.
+
+use rustc_hash::FxHashMap;
+
+use super::places::{Places, Way};
+
+/// A place at one look.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Measure {
+    /// See [`Way::n_objects`].
+    pub n_objects: u32,
+    /// See [`Way::n_references`].
+    pub n_references: u64,
+    /// See [`Way::own_bytes`].
+    pub own_bytes: u64,
+    /// See [`Way::total_bytes`].
+    pub total_bytes: u64,
+}
+
+/// What each place was like at each look. About 50 bytes for a place that never changed, 32 more for
+/// each look at one that did.
+#[derive(Debug, Default)]
+pub struct PlaceHistory {
+    /// When each look was, in seconds.
+    seconds: Vec<f64>,
+    /// Places that were the same at all looks, by [`Way::key`].
+    steady: FxHashMap<u64, Measure>,
+    /// All others, with one measure a look.
+    changed: FxHashMap<u64, Vec<Measure>>,
+}
+
+impl Measure {
+    fn of(way: &Way) -> Self {
+        Self {
+            n_objects: way.n_objects,
+            n_references: way.n_references,
+            own_bytes: way.own_bytes,
+            total_bytes: way.total_bytes,
+        }
+    }
+}
+
+impl PlaceHistory {
+    /// Adds a look, made so many seconds after any fixed moment.
+    pub fn observe(&mut self, places: &Places, seconds: f64) {
+        let n_before = self.seconds.len();
+        self.seconds.push(seconds);
+        for (_, way) in places.ways() {
+            let measure = Measure::of(way);
+            if n_before == 0 {
+                self.steady.insert(way.key, measure);
+            } else if let Some(measures) = self.changed.get_mut(&way.key) {
+                // Two ways of one key are one for our purpose: the first is taken.
+                if measures.len() == n_before {
+                    measures.push(measure);
+                }
+            } else {
+                let before = self.steady.get(&way.key).copied();
+                if before != Some(measure) {
+                    self.steady.remove(&way.key);
+                    let mut measures = vec![before.unwrap_or_default(); n_before];
+                    measures.push(measure);
+                    self.changed.insert(way.key, measures);
+                }
+            }
+        }
+        // Places that are no more.
+        self.changed
+            .values_mut()
+            .for_each(|measures| measures.resize(n_before + 1, Measure::default()));
+    }
+
+    /// When the looks were, in seconds.
+    pub fn seconds(&self) -> &[f64] {
+        &self.seconds
+    }
+
+    /// Number of looks.
+    pub fn n_looks(&self) -> usize {
+        self.seconds.len()
+    }
+
+    /// A place at each look; `None` if it never changed.
+    pub fn of(&self, way: &Way) -> Option<&[Measure]> {
+        self.changed.get(&way.key).map(Vec::as_slice)
+    }
+}

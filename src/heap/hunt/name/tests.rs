@@ -1,0 +1,33 @@
+use super::*;
+use crate::builder::{SnapshotBuilder, Via};
+use crate::snapshot::RootKind;
+
+#[test]
+fn a_tree_starts_at_the_node_that_no_other_holds() {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let shop = heap.module(modules, "shop");
+    let mut nodes = vec![heap.tracked("shop.Node")];
+    heap.attribute(shop, "TREE", nodes[0]);
+    for index in 1..300_usize {
+        let node = heap.tracked("shop.Node");
+        let side = if index % 2 == 0 { "left" } else { "right" };
+        heap.reference(nodes[(index - 1) / 2], Via::Attribute(side), node);
+        nodes.push(node);
+    }
+    // Nodes that hold others in a collection are links, too.
+    let within = heap.object("list");
+    heap.reference(nodes[299], Via::Attribute("rest"), within);
+    let last = heap.tracked("shop.Node");
+    heap.reference(within, Via::Item(0), last);
+    nodes.push(last);
+    let heap = heap.finish();
+    let places = Places::of(&heap);
+    for &node in &nodes[1..] {
+        let way = places.way_of(node).unwrap();
+        let (start, next) = start_of_chain(&places, way, node).unwrap();
+        assert_eq!(start, nodes[0]);
+        assert!(nodes[1..3].contains(&next));
+    }
+}
