@@ -66,7 +66,10 @@ fn program_for_everybody() -> std::path::PathBuf {
     let copy = std::env::temp_dir().join(format!("leakhunt-test-{}", std::process::id()));
     static COPIED: std::sync::Once = std::sync::Once::new();
     COPIED.call_once(|| {
-        fs::copy(crate::support::leakhunt::program(), &copy).unwrap();
+        // Not by this process: another thread's child would have it open for writing until its exec.
+        let mut cp = Command::new("cp");
+        cp.arg(crate::support::leakhunt::program()).arg(&copy);
+        assert!(cp.status().unwrap().success(), "{cp:?}");
         fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
     });
     copy
