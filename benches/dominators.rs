@@ -17,8 +17,8 @@ use std::process::Command;
 use std::time::Instant;
 
 use leakhunt_heap::{
-    Dominators, ObjId, RootKind, Snapshot, SnapshotBuilder, SnapshotPart, Via, read_snapshot,
-    write_snapshot,
+    Analysed, Dominators, ObjId, Paths, RootKind, Snapshot, SnapshotBuilder, SnapshotPart, Via,
+    read_snapshot, suspects, write_snapshot,
 };
 use support::print;
 
@@ -76,6 +76,25 @@ fn measure(folder: &Path) {
     ));
     print(&format!("  in all {whole:.2} s, goal for 12 million: <= 8"));
     print(&format!("  {:.2} GB at the most, goal: <= 1.5", peak_gb()));
+    tell_of_suspects(&heap, &tree);
+}
+
+/// What comes on top for `leakhunt suspects`.
+fn tell_of_suspects(heap: &Snapshot, tree: &Dominators) {
+    let start = Instant::now();
+    let paths = Paths::find(heap);
+    let find = start.elapsed().as_secs_f64();
+    let found = suspects(Analysed {
+        snapshot: heap,
+        tree,
+        paths: &paths,
+    });
+    print(&format!(
+        "  paths in {find:.2} s, {} suspects in {:.2} s more, {:.2} GB at the most",
+        found.suspects.len(),
+        start.elapsed().as_secs_f64() - find,
+        peak_gb()
+    ));
 }
 
 /// The most memory that this process had.

@@ -41,6 +41,9 @@ mod errors;
 /// The types of well-known extension modules, at work in threads.
 #[cfg(test)]
 mod extensions;
+/// Garbage, the collector, what native code holds, threads and descriptors.
+#[cfg(test)]
+mod garbage;
 /// Graphs: objects, types, sizes and references as the collector knows them, and the names of these.
 #[cfg(test)]
 mod graph;

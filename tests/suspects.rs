@@ -17,15 +17,23 @@ fn found(file: &Path) -> Value {
     suspects(file, &["--json"]).expect(0).json()
 }
 
-/// What `suspects --baseline --json` says of what the target does in one step.
-fn grown(target: &mut Target, step: &str) -> Value {
-    let before = Folder::of(target, &[]);
-    target.eval(step);
-    let now = Folder::of(target, &[]);
-    let baseline = before.path().to_str().unwrap();
-    suspects(now.path(), &["--json", "--baseline", baseline])
-        .expect(0)
-        .json()
+/// A target with the last snapshot of it.
+struct Growing {
+    target: Target,
+    last: Folder,
+}
+
+impl Growing {
+    /// What `suspects --baseline --json` says of what the target does in one step.
+    fn step(&mut self, step: &str) -> Value {
+        self.target.eval(step);
+        let now = Folder::of(&self.target, &[]);
+        let before = std::mem::replace(&mut self.last, now);
+        let baseline = before.path().to_str().unwrap();
+        suspects(self.last.path(), &["--json", "--baseline", baseline])
+            .expect(0)
+            .json()
+    }
 }
 
 /// Place and the type that it holds most of.
@@ -126,15 +134,17 @@ fn what_grew_since_the_baseline_is_named_not_what_is_large() {
     on_each(few(), |py| {
         let mut target = Target::start(py, "big_places");
         target.eval("fill_registry(12000)");
+        let last = Folder::of(&target, &[]);
+        let mut growing = Growing { target, last };
         let registry = "__main__.SERVICE.registry.sessions";
-        let found = grown(&mut target, "fill_rows(3000)");
+        let found = growing.step("fill_rows(3000)");
         assert_first(&found, "__main__.ROWS", "__main__.Row", 2000);
         assert_eq!(found["suspects"].as_array().unwrap().len(), 1, "{found:#}");
-        let found = grown(&mut target, "fill_registry(4000)");
+        let found = growing.step("fill_registry(4000)");
         assert_first(&found, registry, "__main__.Session", 4000);
-        let found = grown(&mut target, "fill_two(6000)");
+        let found = growing.step("fill_two(6000)");
         assert_first(&found, "__main__.BY_NAME", "__main__.Job", 6000);
-        let found = grown(&mut target, "None");
+        let found = growing.step("None");
         assert_eq!(found["suspects"], json!([]));
     });
 }

@@ -9,7 +9,6 @@ use std::collections::HashMap;
 use crate::dominators::Dominators;
 use crate::snapshot::{ObjId, Snapshot};
 use modules::Modules;
-pub(crate) use modules::attributes;
 
 /// What a kind is.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -25,6 +25,9 @@ pub(super) const HEAP_ALIGNMENT: u64 = 64 << 20;
 /// The most that `heap_info` and `malloc_state` together take.
 const MOST_ADMINISTRATION: u64 = 4096;
 
+/// So many chunks in a row are no chance: each one's size must lead to another.
+const LIKELY_CHUNKS: u32 = 8;
+
 /// One chunk.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(super) struct Chunk {
@@ -33,34 +36,62 @@ pub(super) struct Chunk {
     pub(super) is_used: bool,
 }
 
+/// How often a walk reads again what cannot be: it may have changed under it.
+const MOST_RETRIES: u32 = 4;
+
 /// Walks chunks from `heap.start` on and tells them to `each`. Where the walk ended: `heap.end`, or the
 /// first chunk that cannot be. The last chunk, from which new ones are cut, is free.
 pub(super) fn walk(memory: &impl Peek, heap: &Range<u64>, mut each: impl FnMut(Chunk)) -> u64 {
     let mut at = heap.start;
-    let Some(mut size) = size_at(memory, at) else {
-        return at;
-    };
-    loop {
-        let len = size & !BITS;
-        let Some(end) = at.checked_add(len).filter(|&end| end <= heap.end) else {
-            return at;
-        };
-        if end == heap.end {
-            each(Chunk {
-                range: at..end,
-                is_used: false,
-            });
-            return end;
+    let mut n_retries = 0;
+    while at < heap.end {
+        match chunk_at(memory, at, heap.end) {
+            Some(chunk) => {
+                at = chunk.range.end;
+                each(chunk);
+            }
+            None if n_retries < MOST_RETRIES && at > heap.start => {
+                n_retries += 1;
+                memory.forget();
+            }
+            None => break,
         }
-        let Some(next) = size_at(memory, end) else {
-            return at;
-        };
-        each(Chunk {
-            range: at..end,
-            is_used: next & PREVIOUS_IN_USE != 0,
-        });
-        (at, size) = (end, next);
     }
+    at
+}
+
+/// How far a place is looked for where a walk that broke goes on.
+const MOST_SKIPPED: u64 = 1 << 20;
+
+/// The first place behind `broken` from where chunks follow each other again.
+pub(super) fn resumption(memory: &impl Peek, broken: u64, end: u64) -> Option<u64> {
+    let last = end.min(broken.saturating_add(MOST_SKIPPED));
+    let mut places = (broken.saturating_add(ALIGNMENT)..last).step_by(ALIGNMENT as usize);
+    places.find(|&start| starts_chunks(memory, start, end))
+}
+
+/// Whether so many chunks follow each other from `start` on, or those up to `end`, that it is no chance.
+fn starts_chunks(memory: &impl Peek, start: u64, end: u64) -> bool {
+    let mut at = start;
+    for _ in 0..LIKELY_CHUNKS {
+        match chunk_at(memory, at, end) {
+            Some(chunk) if chunk.range.end == end => return true,
+            Some(chunk) => at = chunk.range.end,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The chunk at `at`, which the one behind it, or `end`, bears out.
+fn chunk_at(memory: &impl Peek, at: u64, end: u64) -> Option<Chunk> {
+    let len = size_at(memory, at)? & !BITS;
+    let next = at.checked_add(len).filter(|&next| next <= end)?;
+    let is_used = next < end && size_at(memory, next)? & PREVIOUS_IN_USE != 0;
+    Some(Chunk {
+        range: at..next,
+        is_used,
+    })
 }
 
 /// The size field of the chunk at `at`, if there may be one.
@@ -98,8 +129,8 @@ pub(super) struct ArenaHeap {
     pub(super) chunks: Range<u64>,
 }
 
-/// The heap that starts at `at`, a multiple of [`HEAP_ALIGNMENT`], if one does that ends by `end`. Where
-/// its first chunk is depends on the version; it is where a walk comes to the end.
+/// The heap that starts at `at`, a multiple of [`HEAP_ALIGNMENT`], if one does; as much of it as is before
+/// `end`. Where its first chunk is depends on the version; it is from where chunks follow each other.
 pub(super) fn arena_heap(memory: &impl Peek, at: u64, end: u64) -> Option<ArenaHeap> {
     // `heap_info`: the arena, the heap before this one, the size, ...
     let arena = memory.word(at)?;
@@ -108,7 +139,6 @@ pub(super) fn arena_heap(memory: &impl Peek, at: u64, end: u64) -> Option<ArenaH
     let is_first = before == 0;
     let is_heap = (PAGE_BYTES..=HEAP_ALIGNMENT).contains(&size)
         && size.is_multiple_of(PAGE_BYTES)
-        && at + size <= end
         && before.is_multiple_of(HEAP_ALIGNMENT)
         && (arena / HEAP_ALIGNMENT == at / HEAP_ALIGNMENT) == is_first
         && arena % HEAP_ALIGNMENT < MOST_ADMINISTRATION;
@@ -116,19 +146,16 @@ pub(super) fn arena_heap(memory: &impl Peek, at: u64, end: u64) -> Option<ArenaH
         return None;
     }
     let first = if is_first { arena } else { at };
-    let range = at..at + size;
-    let starts = (first + 32..(first + MOST_ADMINISTRATION).min(range.end)).step_by(16);
-    for start in starts {
-        let chunks = start..range.end;
-        // Most places fail at once; one that goes far and then breaks is taken too: it is a heap that
-        // changes.
-        let mut n_chunks = 0;
-        let reached = walk(memory, &chunks, |_| n_chunks += 1);
-        if reached == range.end || n_chunks >= 64 || is_end_mark(memory, reached, range.end) {
-            return Some(ArenaHeap { range, chunks });
-        }
-    }
-    None
+    // It may have grown since it was seen what is mapped.
+    let range = at..(at + size).min(end);
+    let mut starts = (first + 32..(first + MOST_ADMINISTRATION).min(range.end)).step_by(16);
+    let start = starts.find(|&start| {
+        starts_chunks(memory, start, range.end) || is_end_mark(memory, start, range.end)
+    })?;
+    Some(ArenaHeap {
+        chunks: start..range.end,
+        range,
+    })
 }
 
 /// Heaps that are not the last of their arena end with two marks of 16 bytes.

@@ -32,6 +32,9 @@ pub(super) trait Peek {
     /// Fills `buffer`; `None` where a part of it is not in RAM, so that nothing is swapped in.
     fn read(&self, address: u64, buffer: &mut [u8]) -> Option<()>;
 
+    /// Reads again what was read before.
+    fn forget(&self) {}
+
     /// Eight bytes.
     fn word(&self, address: u64) -> Option<u64> {
         let mut bytes = [0; 8];
@@ -123,6 +126,10 @@ impl Region {
 }
 
 impl Peek for Regions<'_> {
+    fn forget(&self) {
+        self.window.take();
+    }
+
     fn read(&self, mut address: u64, mut buffer: &mut [u8]) -> Option<()> {
         while !buffer.is_empty() {
             let mut window = self.window.borrow_mut();

@@ -14,6 +14,9 @@ use super::region::{Region, Regions};
 /// Zeroed data of a program or a library is no longer than this, as far as is known.
 const MOST_ZEROED: u64 = 4 << 20;
 
+/// How often the walk of one heap may break.
+const MOST_BREAKS: u32 = 1000;
+
 /// What is needed to tell pieces apart.
 pub(super) struct Allocators<'a> {
     pub(super) regions: &'a Regions<'a>,
@@ -91,22 +94,36 @@ impl Allocators<'_> {
     fn chunks(&self, work: &mut Work<'_>, heap: &ArenaHeap) {
         let pages = &work.region.pages;
         let mut parts = PartBytes::default();
-        let reached = glibc::walk(self.regions, &heap.chunks, |chunk| {
-            let part = match chunk.is_used {
-                false => Part::MallocFree,
-                true if self.owners.of(&chunk.range).is_some() => Part::PythonMalloc,
-                true => Part::MallocUsed,
-            };
-            parts[part] += pages.bytes_in(&chunk.range);
-        });
+        let mut walked: Vec<Range<u64>> = Vec::new();
+        let mut start = Some(heap.chunks.start);
+        for _ in 0..MOST_BREAKS {
+            let Some(from) = start else { break };
+            let reached = glibc::walk(self.regions, &(from..heap.chunks.end), |chunk| {
+                let part = match chunk.is_used {
+                    false => Part::MallocFree,
+                    true if self.owners.of(&chunk.range).is_some() => Part::PythonMalloc,
+                    true => Part::MallocUsed,
+                };
+                parts[part] += pages.bytes_in(&chunk.range);
+            });
+            if reached > from {
+                walked.push(from..reached);
+            }
+            start = glibc::resumption(self.regions, reached, heap.chunks.end);
+        }
+        if walked.is_empty() {
+            return;
+        }
+        let administration = heap.range.start..heap.chunks.start;
         let at_hand = glibc::kept_at_hand(self.regions, heap.chunks.start);
         let at_hand = at_hand.min(parts[Part::MallocUsed]);
         parts[Part::MallocUsed] -= at_hand;
+        parts[Part::MallocUsed] += pages.bytes_in(&administration);
         parts[Part::MallocFree] += at_hand;
-        if reached > heap.chunks.start {
-            parts[Part::MallocUsed] += pages.bytes_in(&(heap.range.start..heap.chunks.start));
-            work.taken.parts.add(&parts);
-            work.cover(heap.range.start..reached);
+        work.taken.parts.add(&parts);
+        walked.push(administration);
+        for range in walked {
+            work.cover(range);
         }
     }
 

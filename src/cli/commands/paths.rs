@@ -1,6 +1,6 @@
 //! `leakhunt paths`.
 
-use leakhunt_heap::{Branch, ObjId, Paths, held, merge_paths};
+use leakhunt_heap::{Branch, ObjId, Paths, Snapshot, held, merge_paths};
 
 use crate::args::{Common, PathsArgs};
 use crate::failure::{Exit, Failure};
@@ -23,18 +23,18 @@ pub(super) fn run(args: &PathsArgs, common: &Common, output: &Output) -> anyhow:
     let subject = Subject::find(&args.subject, &snapshot, &file)?;
     let paths = Paths::find(&snapshot);
     let merged = merge_paths(&snapshot, &paths, subject.objects.iter().copied());
-    let (shown, others) = match merged.n_objects {
-        0..=FEW => (subject.objects.clone(), Vec::new()),
-        _ => {
-            let step = subject.objects.len().div_ceil(N_COMPARED);
-            let others = subject.objects.iter().step_by(step).copied();
-            (examples(&merged.root), others.collect())
-        }
+    let shown = match merged.n_objects {
+        0..=FEW => subject.objects.clone(),
+        _ => examples(&merged.root),
     };
     // The place that many objects share holds each of them.
+    let alike = alike(&snapshot, &subject);
+    let step = alike.len().div_ceil(N_COMPARED).max(1);
+    let others = alike.into_iter().step_by(step);
+    let others = others.filter(|object| !shown.contains(object));
     let compared: Vec<ObjId> = shown.iter().copied().chain(others).collect();
     let mut whole = held(&snapshot, &paths, &compared);
-    whole.truncate(shown.len());
+    whole.retain(|one| shown.contains(&one.object));
     let view = PathsView {
         json: common.json,
         limit: args.limit,
@@ -59,6 +59,18 @@ pub(super) fn run(args: &PathsArgs, common: &Common, output: &Output) -> anyhow:
     Err(Failure::new(Exit::Nothing, message)
         .with_help("`leakhunt snapshot --collect` runs the collector before it looks")
         .into())
+}
+
+/// The objects asked for; of a single one all of its type.
+fn alike(snapshot: &Snapshot, subject: &Subject) -> Vec<ObjId> {
+    let type_of = |object: ObjId| snapshot.objects.type_id[object.0 as usize];
+    match (subject.address, &*subject.objects) {
+        (Some(_), &[object]) => {
+            let is_alike = |other: &ObjId| type_of(*other) == type_of(object);
+            snapshot.ids().filter(is_alike).collect()
+        }
+        _ => subject.objects.clone(),
+    }
 }
 
 /// One object of each of the heaviest branches that objects are at, the heaviest first.

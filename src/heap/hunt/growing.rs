@@ -7,7 +7,7 @@ use leakhunt_wire::TypeFlags;
 use super::history::{Measure, PlaceHistory};
 use super::places::{Places, Way, WayId};
 use super::trend::{Course, Trend, trend};
-use crate::snapshot::{LabelName, Snapshot};
+use crate::snapshot::{LabelName, Snapshot, Type};
 
 /// What there is more and more of.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -154,8 +154,9 @@ impl Finder<'_> {
             }
         }
         by_place
-            .into_values()
-            .map(|mut ways| {
+            .into_iter()
+            .filter(|(place, ways)| !self.is_book_of_living(*place, ways))
+            .map(|(_, mut ways)| {
                 ways.sort_by_key(|&way| self.rank(way));
                 let (values, trend) = grown[&ways[0]].clone();
                 Growing {
@@ -167,6 +168,33 @@ impl Finder<'_> {
                 }
             })
             .collect()
+    }
+
+    /// Whether what grows at a place are weak references, and their keys, where Python drops the dead
+    /// ones: there are more and more as something else keeps what they refer to.
+    fn is_book_of_living(&self, place: WayId, ways: &[WayId]) -> bool {
+        self.drops_the_dead(self.places.way(place))
+            && ways.iter().all(|&way| {
+                let way = self.places.way(way);
+                let is_key = matches!(way.label.name(), LabelName::Key(_));
+                is_key || is_weak_reference(&self.snapshot.types[way.type_id.0 as usize])
+            })
+    }
+
+    /// Whether a place is the table of a container of the module `weakref`, of the subclasses of a class,
+    /// or of what an abstract class knows of others.
+    fn drops_the_dead(&self, place: &Way) -> bool {
+        let text = |name| self.snapshot.strings.get(name);
+        let owner = place.from.map(|from| self.places.way(from));
+        match (place.label.name(), owner) {
+            (LabelName::Attribute(name), Some(owner)) if text(name) == "data" => {
+                let paths = self.places.paths();
+                paths.is_weak(self.snapshot, owner.first)
+            }
+            (LabelName::Internal(name), _) if text(name) == "subclasses" => true,
+            (_, Some(owner)) => self.snapshot.types[owner.type_id.0 as usize].name == *"_abc_data",
+            _ => false,
+        }
     }
 
     fn is_frame(&self, way: WayId) -> bool {
@@ -253,6 +281,14 @@ impl Finder<'_> {
     }
 }
 
+/// Up to 3.8 the type says nothing of its module.
+fn is_weak_reference(of_type: &Type) -> bool {
+    matches!(
+        (&*of_type.module, &*of_type.name),
+        ("", "weakref") | ("weakref", "ReferenceType" | "KeyedRef")
+    )
+}
+
 /// Whether an object made room for more again and again, as lists and buffers do ahead of need: it never
 /// shrank, and grew three times, also in the second half.
 fn is_growing_buffer(bytes: &[u64]) -> bool {
@@ -263,3 +299,6 @@ fn is_growing_buffer(bytes: &[u64]) -> bool {
     let grown = bytes.last().unwrap_or(&0) - bytes.first().unwrap_or(&0);
     never_falls && n_rises >= 3 && is_recent && grown >= FEWEST_BYTES
 }
+
+#[cfg(test)]
+mod tests;

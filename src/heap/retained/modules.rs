@@ -2,12 +2,18 @@
 
 use std::collections::HashMap;
 
+use leakhunt_wire::TypeFlags;
+
+use crate::attributes::{entry, field};
 use crate::snapshot::{LabelName, ObjId, RootKind, Snapshot, StrId};
 
 /// What belongs to a module by more than its type.
 pub(super) struct Modules {
     /// Classes, modules, and the dicts that are the globals of modules, each with its kind.
     kinds: HashMap<ObjId, usize>,
+    /// The `str` objects that are `__name__` in the globals of modules, each with the module's kind:
+    /// what a class statement takes for `__module__`.
+    names: HashMap<ObjId, usize>,
     /// How the globals of a function are called.
     globals: Option<StrId>,
 }
@@ -15,7 +21,7 @@ pub(super) struct Modules {
 impl Modules {
     /// `kind` answers the kind of a module's name.
     pub(super) fn of(snapshot: &Snapshot, mut kind: impl FnMut(&str) -> usize) -> Self {
-        let mut kinds = HashMap::new();
+        let (mut kinds, mut names) = (HashMap::new(), HashMap::new());
         for of_type in &snapshot.types {
             if let Some(class) = snapshot.objects.at(of_type.address)
                 && !of_type.module.is_empty()
@@ -26,12 +32,16 @@ impl Modules {
         for (name, module) in modules(snapshot) {
             let kind = kind(name);
             kinds.entry(module).or_insert(kind);
-            if let Some(globals) = attributes(snapshot, module) {
+            if let Some(globals) = field(snapshot, module, "__dict__") {
                 kinds.entry(globals).or_insert(kind);
+                if let Some(name) = entry(snapshot, globals, "__name__") {
+                    names.entry(name).or_insert(kind);
+                }
             }
         }
         Self {
             kinds,
+            names,
             globals: snapshot.strings.find("__globals__"),
         }
     }
@@ -45,7 +55,13 @@ impl Modules {
             let (_, globals) = references.find(|(label, _)| label.name() == globals)?;
             return self.kinds.get(&globals).copied();
         }
-        self.kinds.get(&object).copied()
+        let known = self.kinds.get(&object).copied();
+        if known.is_some() || of_type.flags & TypeFlags::TYPE == 0 {
+            return known;
+        }
+        // A class without instances: only its dict tells.
+        let name = entry(snapshot, field(snapshot, object, "__dict__")?, "__module__")?;
+        self.names.get(&name).copied()
     }
 }
 
@@ -66,13 +82,4 @@ fn modules(snapshot: &Snapshot) -> impl Iterator<Item = (&str, ObjId)> {
                 _ => None,
             })
     })
-}
-
-/// The `__dict__` of an object.
-pub(crate) fn attributes(snapshot: &Snapshot, object: ObjId) -> Option<ObjId> {
-    let name = LabelName::Attribute(snapshot.strings.find("__dict__")?);
-    let mut references = snapshot.references_of(object);
-    references
-        .find(|(label, _)| label.name() == name)
-        .map(|(_, dict)| dict)
 }

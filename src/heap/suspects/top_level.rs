@@ -1,7 +1,7 @@
 //! The top of the dominator tree, without what holds everything in each program.
 
+use crate::attributes::field;
 use crate::dominators::Dominators;
-use crate::retained::attributes;
 use crate::snapshot::{LabelName, ObjId, Snapshot};
 
 /// Objects that are no place: the roots with a name, modules, and the dicts of modules.
@@ -62,7 +62,7 @@ impl TopLevel {
 
     fn add_module(&mut self, snapshot: &Snapshot, module: ObjId) {
         self.add(module);
-        if let Some(globals) = attributes(snapshot, module) {
+        if let Some(globals) = field(snapshot, module, "__dict__") {
             self.add(globals);
         }
     }

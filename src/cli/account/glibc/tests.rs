@@ -66,6 +66,20 @@ fn a_walk_ends_at_what_is_no_chunk() {
 }
 
 #[test]
+fn a_walk_that_broke_goes_on_behind_what_is_broken() {
+    let mut sizes = vec![0x20 | 1, 0x30 | 1, 0x60 | 1];
+    sizes.extend([0x40 | 1; 10]);
+    let mut memory = heap(&sizes);
+    memory.0[0x50 / 8 + 1] = u64::MAX;
+    let end = AT + 0xb0 + 10 * 0x40;
+    let broken = walk(&memory, &(AT..end), |_| {});
+    assert_eq!(broken, AT + 0x20);
+    assert_eq!(resumption(&memory, broken, end), Some(AT + 0xb0));
+    assert_eq!(resumption(&Words(vec![0; 512]), AT, AT + 4096), None);
+    assert_eq!(resumption(&Words(vec![]), u64::MAX - 15, u64::MAX), None);
+}
+
+#[test]
 fn no_heap_makes_a_walk_go_round() {
     let mut random = 0x9e37_79b9_7f4a_7c15_u64;
     for _ in 0..500 {
@@ -107,7 +121,7 @@ fn a_mapped_chunk_is_known_by_its_header() {
 }
 
 #[test]
-fn the_first_chunk_of_an_arena_is_where_a_walk_comes_to_the_end() {
+fn the_first_chunk_of_an_arena_is_from_where_chunks_follow_each_other() {
     // `AT` is no multiple of 64 MiB by chance.
     assert!(AT.is_multiple_of(HEAP_ALIGNMENT));
     let mut words = vec![0; 0x1000 / 8];
@@ -117,7 +131,8 @@ fn the_first_chunk_of_an_arena_is_where_a_walk_comes_to_the_end() {
     let found = arena_heap(&Words(words.clone()), AT, AT + 0x1000).unwrap();
     assert_eq!(found.chunks, AT + 0x8d0..AT + 0x1000);
     assert_eq!(found.range, AT..AT + 0x1000);
-    assert_eq!(arena_heap(&Words(words.clone()), AT, AT + 0xfff), None);
+    let first_page = arena_heap(&Words(words.clone()), AT, AT + 0xb60).unwrap();
+    assert_eq!(first_page.chunks, AT + 0x8d0..AT + 0xb60);
     words[0] = AT + HEAP_ALIGNMENT;
     assert_eq!(arena_heap(&Words(words.clone()), AT, AT + 0x1000), None);
     (words[0], words[2]) = (AT + 0x30, u64::MAX);

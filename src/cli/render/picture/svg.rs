@@ -279,7 +279,7 @@ fn label_lines(text: &mut String, arrows: &[Arrow], layout: &Layout) {
     }
 }
 
-/// A smooth line through all points (a Catmull-Rom spline).
+/// A smooth line through all points.
 fn curve(points: &[Point]) -> String {
     let Some(first) = points.first() else {
         return String::new();
@@ -296,20 +296,23 @@ fn curve(points: &[Point]) -> String {
     path
 }
 
-/// The control points of the stretch of a line that ends at a point.
+/// The control points of the stretch of a line that ends at a point: each lies in the direction from
+/// the point before to the point after, no further than a third of the stretch, so that it never
+/// swings out.
 fn controls(points: &[Point], end: usize) -> [Point; 2] {
     let (from, to) = (points[end - 1], points[end]);
     let before = points[end.saturating_sub(2)];
     let after = points.get(end + 1).copied().unwrap_or(to);
+    let third = (to.0 - from.0).hypot(to.1 - from.1) / 3.0;
+    let toward = |one: Point, other: Point| {
+        let (dx, dy) = (other.0 - one.0, other.1 - one.1);
+        let scale = third / dx.hypot(dy).max(f64::EPSILON);
+        (dx * scale, dy * scale)
+    };
+    let (start, stop) = (toward(before, to), toward(from, after));
     [
-        (
-            from.0 + (to.0 - before.0) / 6.0,
-            from.1 + (to.1 - before.1) / 6.0,
-        ),
-        (
-            to.0 - (after.0 - from.0) / 6.0,
-            to.1 - (after.1 - from.1) / 6.0,
-        ),
+        (from.0 + start.0, from.1 + start.1),
+        (to.0 - stop.0, to.1 - stop.1),
     ]
 }
 
