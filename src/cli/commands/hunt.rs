@@ -2,12 +2,14 @@
 
 mod accepted;
 mod account;
+mod limits;
 mod makers;
 mod native_memory;
 mod plan;
 
 use std::time::{Duration, Instant};
 
+use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
 use leakhunt_heap::hunt::{Beside, PlaceHistory, Places, judge};
 use leakhunt_heap::{Inspections, Mapped, MemoryVerdict, Snapshot, inspect};
 
@@ -28,6 +30,7 @@ use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 use crate::trace::trace;
 use accepted::Accepted;
+use limits::Limits;
 use makers::Makers;
 use native_memory::NativeMemory;
 
@@ -67,6 +70,7 @@ struct Hunt<'a> {
     native_memory: NativeMemory,
     accepted: Accepted,
     longest_pause: Duration,
+    limits: Limits,
     makers: Makers,
     notes: Vec<String>,
     interrupts: &'a Interrupts,
@@ -95,6 +99,7 @@ impl<'a> Hunt<'a> {
             native_memory: NativeMemory::default(),
             accepted,
             longest_pause: Duration::ZERO,
+            limits: Limits::default(),
             makers: Makers::default(),
             notes: Vec::new(),
             interrupts,
@@ -147,6 +152,7 @@ impl<'a> Hunt<'a> {
         };
         self.output.progress("weighing what was seen");
         let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
+        self.limits.apply(&mut judged);
         self.makers.tell(&mut judged);
         let memory = account(self.pid, snapshot);
         let beside = self.beside.findings(&snapshot.capture, &self.mapped);
@@ -220,8 +226,10 @@ impl Looks for Hunt<'_> {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
             self.schedule = Some(schedule);
         }
-        if self.args.trace || self.output.shows_progress {
-            let judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+        if self.history.n_looks() >= FEWEST_LOOKS {
+            let mut judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+            self.limits.ask(session, &snapshot, &judged)?;
+            self.limits.apply(&mut judged);
             if self.args.trace {
                 self.makers.ask(session, &snapshot, &judged)?;
             }
