@@ -175,8 +175,7 @@ fn native_memory_is_told_from_objects() {
 #[test]
 fn native_memory_of_another_thread_is_found() {
     on_each(few(), |py| {
-        let state =
-            "thread = threading.Thread(target=keep_small_native); thread.start(); thread.join()";
+        let state = "keep_small_native_in_a_thread()";
         check(states(py), state, "malloc_used_bytes", 100 * MB);
     });
 }

@@ -58,8 +58,8 @@ impl AddressSpace {
         })
     }
 
-    /// All mappings, by address. The kernel goes over the page tables for it: some milliseconds for
-    /// each GB in RAM.
+    /// All mappings, by address. The kernel goes over the page tables for it: about 30 ms for each
+    /// GB in RAM, in which the process can map nothing; what it has mapped it goes on to use.
     ///
     /// # Errors
     /// When the process is gone or may not be looked at.

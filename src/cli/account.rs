@@ -26,8 +26,8 @@ use pools::PoolSizes;
 use region::Regions;
 use take_apart::Allocators;
 
-/// Takes the resident memory of `pid` apart. `snapshot` should be of a moment ago. Reads 48 bytes of
-/// each pool and all of malloc's heaps: about a second for each GB of these.
+/// Takes the resident memory of `pid` apart. `snapshot` should be of a moment ago. Besides the
+/// page tables, reads 48 bytes of each pool, a microsecond each, and all of malloc's heaps once.
 ///
 /// # Errors
 /// When the process is gone, or may not be looked at.

@@ -33,7 +33,7 @@ pub(crate) struct Rss {
     pub(crate) swapped_bytes: u64,
 }
 
-/// Reads it from counters that the kernel keeps, some microseconds however large the process is; they
+/// Reads it from counters that the kernel keeps, a tenth of a millisecond however large the process is; they
 /// lag by up to 64 pages for each CPU. `None` when the process is gone.
 pub(crate) fn rss_of(pid: u32) -> Option<Rss> {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;

@@ -47,6 +47,17 @@ def keep_small_native():
         ctypes.memset(libc.malloc(1000), 1, 1000)
 
 
+def keep_small_native_in_a_thread():
+    """The same by another thread, whose memory is in a heap of its own."""
+    tasks = os.listdir("/proc/self/task")
+    thread = threading.Thread(target=keep_small_native)
+    thread.start()
+    thread.join()
+    # `join` does not wait for the kernel's thread.
+    while os.listdir("/proc/self/task") != tasks:
+        os.sched_yield()
+
+
 def free_native():
     """100 MB in pieces, freed but for the last, which keeps them from going back."""
     pieces = [libc.malloc(100_000) for _ in range(1000)]

@@ -1,20 +1,25 @@
 //! `leakhunt hunt`.
 
+mod accepted;
 mod account;
 mod makers;
+mod native_memory;
 mod plan;
 
 use std::time::{Duration, Instant};
 
-use leakhunt_heap::Snapshot;
-use leakhunt_heap::hunt::{PlaceHistory, Places, judge};
+use leakhunt_heap::hunt::{Beside, PlaceHistory, Places, judge};
+use leakhunt_heap::{Inspections, Mapped, MemoryVerdict, Snapshot, inspect};
 
+use crate::account::{account, name_owners};
 use crate::args::{Common, HuntArgs, HuntFormat};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::door::{Door, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
+use crate::kernel_view::{kernel_view, mapped_files};
+use crate::memory_limit::memory_limit;
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress, report};
 use crate::render::snapshot::shortcomings;
@@ -22,9 +27,12 @@ use crate::rounds::{LiveTarget, LookEnd, Looks, Missed, Rounds, Schedule};
 use crate::session::{Link, Session, SessionError};
 use crate::target::Target;
 use crate::trace::trace;
+use accepted::Accepted;
 use makers::Makers;
+use native_memory::NativeMemory;
 
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
+    let accepted = Accepted::read(args.accept.as_deref())?;
     let interrupts = Interrupts::listen()?;
     let target = Target::choose(&args.target, output)?;
     if args.account {
@@ -37,7 +45,7 @@ pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::
             true => HuntFormat::Json,
             false => args.format,
         };
-        Hunt::new(args, format, target.pid, &interrupts, output).run(&mut door)
+        Hunt::new(args, format, target.pid, accepted, &interrupts, output).run(&mut door)
     };
     let result = hunt();
     target.conclude(result, &interrupts, output)
@@ -50,10 +58,14 @@ struct Hunt<'a> {
     pid: u32,
     started: Instant,
     history: PlaceHistory,
+    beside: Beside,
+    /// The files in the target's memory at the last look.
+    mapped: Vec<Mapped>,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
     schedule: Option<Schedule>,
-    rss: Vec<u64>,
+    native_memory: NativeMemory,
+    accepted: Accepted,
     longest_pause: Duration,
     makers: Makers,
     notes: Vec<String>,
@@ -66,6 +78,7 @@ impl<'a> Hunt<'a> {
         args: &'a HuntArgs,
         format: HuntFormat,
         pid: u32,
+        accepted: Accepted,
         interrupts: &'a Interrupts,
         output: &'a Output,
     ) -> Self {
@@ -75,9 +88,12 @@ impl<'a> Hunt<'a> {
             pid,
             started: Instant::now(),
             history: PlaceHistory::default(),
+            beside: Beside::default(),
+            mapped: Vec::new(),
             last: None,
             schedule: None,
-            rss: Vec::new(),
+            native_memory: NativeMemory::default(),
+            accepted,
             longest_pause: Duration::ZERO,
             makers: Makers::default(),
             notes: Vec::new(),
@@ -129,25 +145,43 @@ impl<'a> Hunt<'a> {
         let Some((snapshot, places)) = &self.last else {
             return Err(ended_too_early(self.pid).into());
         };
-        let mut judged = judge(snapshot, places, &self.history);
+        self.output.progress("weighing what was seen");
+        let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
         self.makers.tell(&mut judged);
-        let verdict = Verdict::of(&judged, self.history.n_looks());
+        let memory = account(self.pid, snapshot);
+        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
+        let notes = [&self.notes[..], &beside.notes].concat();
+        beside.merge_into(&mut judged.findings);
+        let native = self.native_memory.finding(self.history.seconds());
+        judged.findings.extend(native);
+        self.accepted.mark(&mut judged.findings);
+        let account = memory.ok().map(|mut account| {
+            name_owners(&mut account, snapshot);
+            account
+        });
+        self.output.progress_is_over();
+        let is_fragmented = account
+            .as_ref()
+            .is_some_and(|account| account.verdict() == Some(MemoryVerdict::Fragmentation));
         let shown = report(&Report {
             pid: self.pid,
             capture: &snapshot.capture,
             n_objects: snapshot.n_objects() as u64,
-            rss_bytes: &self.rss,
+            rss_bytes: self.native_memory.rss_bytes(),
             seconds: self.history.seconds(),
             longest_pause: self.longest_pause,
-            verdict,
+            verdict: Verdict::of(&judged, self.history.n_looks(), is_fragmented),
             judged: &judged,
+            account: account.as_ref(),
+            memory_limit: memory_limit(self.pid),
             is_traced: self.args.trace,
             limit: self.args.limit,
-            notes: &self.notes,
+            notes: &notes,
             format: self.format,
+            width: self.output.width,
         });
         self.output.result(&shown)?;
-        let has_new = !judged.findings.is_empty();
+        let has_new = judged.findings.iter().any(|finding| !finding.is_accepted);
         Ok(match has_new && self.args.fail {
             true => Exit::OverLimit,
             false => Exit::Done,
@@ -167,11 +201,14 @@ impl Looks for Hunt<'_> {
             trace(session, self.pid, self.output)?;
         }
         let began = Instant::now();
+        let kernel = kernel_view(self.pid);
+        self.mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
         let places = Places::of(&snapshot);
         let seconds = (began - self.started).as_secs_f64();
         self.history.observe(&places, seconds);
-        self.rss.push(memory.rss_bytes);
+        self.native_memory.observe(memory, &snapshot);
+        self.beside.observe(&snapshot, &kernel, seconds);
         let pause = Duration::from_micros(snapshot.capture.pause_us);
         self.longest_pause = self.longest_pause.max(pause);
         for note in shortcomings(&snapshot.capture) {
@@ -184,7 +221,7 @@ impl Looks for Hunt<'_> {
             self.schedule = Some(schedule);
         }
         if self.args.trace || self.output.shows_progress {
-            let judged = judge(&snapshot, &places, &self.history);
+            let judged = judge(&snapshot, &places, &self.history, &Inspections::default());
             if self.args.trace {
                 self.makers.ask(session, &snapshot, &judged)?;
             }

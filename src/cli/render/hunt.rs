@@ -6,12 +6,15 @@ mod markdown;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use leakhunt_heap::Capture;
-use leakhunt_heap::hunt::{Finding, GrowthOf, Held, PlaceFindings, Rate};
+use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
+use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Held, PlaceFindings, Rate};
+use leakhunt_heap::{Capture, MemoryAccount};
 
+use super::account::memory_lines;
 use super::numbers::{bytes, count, counted, duration};
 use super::text::escape_controls;
 use crate::args::HuntFormat;
+use crate::memory_limit::MemoryLimit;
 
 /// What a hunt came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,18 +25,32 @@ pub(crate) enum Verdict {
     Unclear,
     /// There were too few looks.
     TooFewLooks,
+    /// Garbage that is not collected.
+    Garbage,
+    /// References that native code holds.
+    NativeReferences,
+    /// Memory beside Python's objects grows.
+    NativeMemory,
+    /// Nothing grows, but much memory is free and cannot be given back.
+    Fragmentation,
     /// Nothing leaks.
     NoLeak,
 }
 
 impl Verdict {
-    /// By what places have to say.
-    pub(crate) fn of(judged: &PlaceFindings, n_looks: usize) -> Self {
-        match () {
-            () if !judged.findings.is_empty() => Self::Leak,
-            () if n_looks < leakhunt_heap::hunt::trend::FEWEST_LOOKS => Self::TooFewLooks,
-            () if !judged.unclear.is_empty() => Self::Unclear,
-            () => Self::NoLeak,
+    /// By the first finding that is not accepted, else by what else is known.
+    pub(crate) fn of(judged: &PlaceFindings, n_looks: usize, is_fragmented: bool) -> Self {
+        match judged.findings.first().map(|finding| finding.kind) {
+            Some(FindingKind::Place | FindingKind::Threads | FindingKind::Descriptors) => {
+                Self::Leak
+            }
+            Some(FindingKind::Garbage) => Self::Garbage,
+            Some(FindingKind::NativeReferences) => Self::NativeReferences,
+            Some(FindingKind::NativeMemory) => Self::NativeMemory,
+            None if n_looks < FEWEST_LOOKS => Self::TooFewLooks,
+            None if is_fragmented => Self::Fragmentation,
+            None if !judged.unclear.is_empty() => Self::Unclear,
+            None => Self::NoLeak,
         }
     }
 
@@ -43,6 +60,10 @@ impl Verdict {
             Self::Leak => "leak",
             Self::Unclear => "unclear",
             Self::TooFewLooks => "too_few_looks",
+            Self::Garbage => "garbage",
+            Self::NativeReferences => "native_references",
+            Self::NativeMemory => "native_memory",
+            Self::Fragmentation => "fragmentation",
             Self::NoLeak => "no_leak",
         }
     }
@@ -62,11 +83,15 @@ pub(crate) struct Report<'a> {
     pub(crate) longest_pause: Duration,
     pub(crate) verdict: Verdict,
     pub(crate) judged: &'a PlaceFindings,
+    /// `None` where the target is gone.
+    pub(crate) account: Option<&'a MemoryAccount>,
+    pub(crate) memory_limit: Option<MemoryLimit>,
     pub(crate) is_traced: bool,
     /// 0: all.
     pub(crate) limit: usize,
     pub(crate) notes: &'a [String],
     pub(crate) format: HuntFormat,
+    pub(crate) width: Option<usize>,
 }
 
 impl Report<'_> {
@@ -82,6 +107,16 @@ impl Report<'_> {
             0 => findings,
             limit => &findings[..findings.len().min(limit)],
         }
+    }
+
+    /// How long this leak alone takes to the limit.
+    fn time_to_limit(&self, finding: &Finding) -> Option<Duration> {
+        let left = self.memory_limit?.headroom_bytes() as f64;
+        let seconds = left / finding.bytes_rate.per_second;
+        // More than ten years are no forecast.
+        (0.0..3.2e8)
+            .contains(&seconds)
+            .then(|| Duration::from_secs_f64(seconds))
     }
 
     /// What to type next.
@@ -126,13 +161,21 @@ fn text(report: &Report<'_>) -> String {
         let _ = writeln!(shown, "\n{sentence}");
     }
     for place in &report.judged.unclear {
-        let slows = if place.slows { ", ever slower" } else { "" };
+        let how = match (place.bound, place.slows) {
+            (Some(most), _) => format!("; it takes {} at most", count(most)),
+            (None, true) => ", ever slower".to_owned(),
+            (None, false) => String::new(),
+        };
         let _ = writeln!(
             shown,
-            "  perhaps  {}: {}{slows}",
+            "  perhaps  {}: {}{how}",
             escape_controls(&place.place),
             held(&place.held)
         );
+    }
+    if let Some(account) = report.account {
+        shown.push('\n');
+        shown.push_str(&memory_lines(account, report.width));
     }
     for note in report.notes {
         let _ = writeln!(shown, "{note}");
@@ -160,12 +203,27 @@ fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding
         "" => String::new(),
         holder => format!("  ({})", escape_controls(holder)),
     };
+    let limit = match (report.memory_limit, report.time_to_limit(finding)) {
+        (Some(limit), Some(time)) => format!("  {limit} in {}", duration(time)),
+        _ => String::new(),
+    };
+    let growth = match finding.of {
+        GrowthOf::Bytes => bytes_rate(finding.bytes_rate),
+        of => format!(
+            "{}  {}",
+            rate(finding.rate, of),
+            bytes_rate(finding.bytes_rate)
+        ),
+    };
+    let accepted = if finding.is_accepted {
+        " (accepted)"
+    } else {
+        ""
+    };
     let _ = writeln!(
         shown,
-        "LEAK {number}  {}{holder}  {}  {}",
+        "LEAK {number}{accepted}  {}{holder}  {growth}{limit}",
         escape_controls(&finding.place),
-        rate(finding.rate, finding.of),
-        bytes_rate(finding.bytes_rate)
     );
     let mut line = |title: &str, text: &str| {
         let _ = writeln!(shown, "  {title:<8} {}", escape_controls(text));
@@ -187,6 +245,7 @@ fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding
         line(if index == 0 { "made at" } else { "" }, frame);
     }
     line("why", &finding.why);
+    line("known as", &finding.fingerprint.to_string());
     line("next", &report.next(finding));
 }
 
@@ -243,7 +302,12 @@ fn sentence(report: &Report<'_>) -> Option<String> {
     let longer = duration(span * 5);
     let pid = report.pid;
     Some(match report.verdict {
-        Verdict::Leak => return None,
+        Verdict::Leak | Verdict::Garbage | Verdict::NativeReferences | Verdict::NativeMemory => {
+            return None;
+        }
+        Verdict::Fragmentation => {
+            "no leak, but fragmentation: memory that was freed cannot be given back".to_owned()
+        }
         Verdict::NoLeak => format!(
             "no leak: no place grew throughout {}. A slower one shows in a longer watch:\n  leakhunt \
              hunt --pid {pid} --for {}s",
@@ -256,7 +320,7 @@ fn sentence(report: &Report<'_>) -> Option<String> {
         ),
         Verdict::TooFewLooks => format!(
             "too few looks to tell: {} or more show whether something grows",
-            leakhunt_heap::hunt::trend::FEWEST_LOOKS
+            FEWEST_LOOKS
         ),
     })
 }

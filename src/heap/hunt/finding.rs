@@ -6,7 +6,8 @@ use super::name::{PlaceName, name_places};
 use super::places::{Places, WayId};
 use super::shares::{Share, leak_shares};
 use super::trend::{Course, Trend, trend};
-use crate::snapshot::{LabelName, ObjId, Snapshot};
+use crate::inspect::{Fingerprint, Inspections, Verdict, fingerprint, suspect_stretch};
+use crate::snapshot::{LabelName, ObjId, ObjectState, Snapshot};
 
 /// What leaks.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -19,8 +20,6 @@ pub enum FindingKind {
     NativeReferences,
     /// Memory beside Python's objects.
     NativeMemory,
-    /// Memory that was given back and cannot be used.
-    Fragmentation,
     /// Threads that do not end.
     Threads,
     /// Descriptors that are not closed.
@@ -90,6 +89,10 @@ pub struct Finding {
     pub made_at: Vec<String>,
     /// Why it is a leak.
     pub why: String,
+    /// The same wherever the same leak is seen.
+    pub fingerprint: Fingerprint,
+    /// Whether it is known and accepted.
+    pub is_accepted: bool,
 }
 
 /// A place that may grow.
@@ -101,6 +104,8 @@ pub struct UnclearPlace {
     pub held: Held,
     /// Whether growth slows down.
     pub slows: bool,
+    /// How many it will take at most, where it is made so.
+    pub bound: Option<u64>,
 }
 
 /// What places have to say.
@@ -115,33 +120,46 @@ pub struct PlaceFindings {
 /// So many places that may grow are named.
 const MOST_UNCLEAR: usize = 5;
 
-/// Judges the places of the last snapshot by what they were at all looks.
-pub fn judge(snapshot: &Snapshot, places: &Places, history: &PlaceHistory) -> PlaceFindings {
+/// Judges the places of the last snapshot by what they were at all looks. What `inspections` say is
+/// in reasons and fingerprints.
+pub fn judge(
+    snapshot: &Snapshot,
+    places: &Places,
+    history: &PlaceHistory,
+    inspections: &Inspections,
+) -> PlaceFindings {
     let (growing, unclear) = growing_places(snapshot, places, history);
-    let names = name_places(snapshot, places, &growing);
     let judge = Judge {
         snapshot,
         places,
         history,
+        inspections,
     };
+    let (bounded, growing): (Vec<Growing>, Vec<Growing>) = growing
+        .into_iter()
+        .partition(|one| judge.bound(one.ways[0]).is_some());
+    let names = name_places(snapshot, places, &growing);
     let mut findings: Vec<Finding> = leak_shares(snapshot, places, &growing)
         .iter()
         .filter_map(|share| judge.finding(&growing, &names, share))
         .collect();
     findings.sort_by(|one, other| {
         let rank = |finding: &Finding| finding.bytes_rate.per_second;
-        rank(other).total_cmp(&rank(one))
+        is_of_weak_references(one)
+            .cmp(&is_of_weak_references(other))
+            .then(rank(other).total_cmp(&rank(one)))
     });
-    let few: Vec<Growing> = unclear
+    let unclear = unclear.into_iter().map(|unclear| Growing {
+        of: GrowthOf::Objects,
+        ways: vec![unclear.way],
+        values: unclear.values,
+        trend: unclear.trend,
+        bytes: Vec::new(),
+    });
+    let few: Vec<Growing> = bounded
         .into_iter()
+        .chain(unclear)
         .take(MOST_UNCLEAR)
-        .map(|unclear| Growing {
-            of: GrowthOf::Objects,
-            ways: vec![unclear.way],
-            values: unclear.values,
-            trend: unclear.trend,
-            bytes: Vec::new(),
-        })
         .collect();
     let unclear = few
         .iter()
@@ -151,6 +169,7 @@ pub fn judge(snapshot: &Snapshot, places: &Places, history: &PlaceHistory) -> Pl
                 place: name?.place,
                 held: judge.held(one.ways[0]),
                 slows: one.trend.course == Course::Slows,
+                bound: judge.bound(one.ways[0]),
             })
         })
         .collect();
@@ -161,9 +180,42 @@ struct Judge<'a> {
     snapshot: &'a Snapshot,
     places: &'a Places,
     history: &'a PlaceHistory,
+    inspections: &'a Inspections,
 }
 
 impl Judge<'_> {
+    /// How many objects the container that a way starts at takes at most.
+    fn bound(&self, way: WayId) -> Option<u64> {
+        let paths = self.places.paths();
+        let holder = paths.parent(self.places.way(way).first)?;
+        // The entries of an `lru_cache` are in a `dict` of its own.
+        let holders = [Some(holder), paths.parent(holder)].into_iter().flatten();
+        let mut bounds = holders.filter_map(|holder| match self.snapshot.state_of(holder)? {
+            ObjectState::Bounded(most) => Some(most),
+            _ => None,
+        });
+        bounds.next()
+    }
+
+    /// What most of the newest objects are that should be gone.
+    fn should_be_gone(&self, examples: &[ObjId]) -> Option<&str> {
+        let mut reasons = examples
+            .iter()
+            .filter_map(|&object| self.inspections.of(object))
+            .filter(|inspection| inspection.verdict == Verdict::Leaking);
+        let first = reasons.next()?;
+        let n_more = reasons.filter(|one| one.reason == first.reason).count();
+        ((n_more + 1) * 2 > examples.len()).then_some(&*first.reason)
+    }
+
+    fn fingerprint(&self, name: &PlaceName) -> Fingerprint {
+        let mut stretch = suspect_stretch(&name.path, self.inspections);
+        if stretch.is_empty() {
+            stretch = 0..name.path.steps.len();
+        }
+        fingerprint(self.snapshot, &name.path, stretch)
+    }
+
     fn finding(
         &self,
         growing: &[Growing],
@@ -207,7 +259,12 @@ impl Judge<'_> {
                 GrowthOf::References | GrowthOf::Bytes => Vec::new(),
             },
             made_at: Vec::new(),
-            why: why(one),
+            why: match self.should_be_gone(&name.examples) {
+                Some(reason) => format!("{}; these should be gone: {reason}", why(one)),
+                None => why(one),
+            },
+            fingerprint: self.fingerprint(name),
+            is_accepted: false,
         })
     }
 
@@ -237,6 +294,39 @@ impl Judge<'_> {
     }
 }
 
+impl Finding {
+    /// One that has no place in the heap, and knows its rate alone.
+    pub fn beside_places(kind: FindingKind, place: String, trend: &Trend, why: &str) -> Self {
+        let (n_rises, n_intervals) = (trend.n_rises, trend.n_intervals);
+        let why = match why {
+            "" => String::new(),
+            why => format!("; {why}"),
+        };
+        Self {
+            kind,
+            fingerprint: Fingerprint::of_labels(&[format!("{kind:?}"), place.clone()]),
+            place,
+            also: Vec::new(),
+            holder_type: String::new(),
+            of: GrowthOf::Objects,
+            holds: Vec::new(),
+            rate: Rate::of(trend),
+            bytes_rate: Rate::default(),
+            share_bytes: 0,
+            exclusive_bytes: 0,
+            exclusive_objects: 0,
+            path: String::new(),
+            package: String::new(),
+            n_rises,
+            n_intervals,
+            examples: Vec::new(),
+            made_at: Vec::new(),
+            why: format!("grew in {n_rises} of {n_intervals} intervals{why}"),
+            is_accepted: false,
+        }
+    }
+}
+
 impl Rate {
     /// The slope of a trend.
     pub fn of(trend: &Trend) -> Self {
@@ -254,6 +344,17 @@ impl Rate {
             high: self.high * factor,
         }
     }
+}
+
+/// Whether weak references are what grows: where their objects live, something else keeps these, and is
+/// the cause.
+fn is_of_weak_references(finding: &Finding) -> bool {
+    finding.holds.first().is_some_and(|held| {
+        matches!(
+            &*held.type_key,
+            "weakref.ReferenceType" | "weakref.KeyedRef" | "weakref.WeakMethod"
+        )
+    })
 }
 
 /// `grew in 5 of 5 intervals; nothing was ever removed`.

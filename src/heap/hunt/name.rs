@@ -157,6 +157,21 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         .iter()
         .copied()
         .find(|&member| places.paths().parent(member) == Some(holder))?;
+    // Those that the links of a chain hold, each its own, are the chain's.
+    let is_of_links = |&member: &ObjId| {
+        let parent = places.paths().parent(member)?;
+        let way = places.way_of(parent)?;
+        Some(places.way(way).to != way)
+    };
+    if !is_one
+        && members
+            .iter()
+            .filter_map(is_of_links)
+            .any(|is_link| is_link)
+    {
+        let (first, next) = start_of_chain(places, places.way_of(holder)?, object)?;
+        return Some((first, next, true));
+    }
     Some((holder, object, is_one))
 }
 

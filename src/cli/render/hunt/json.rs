@@ -4,6 +4,7 @@ use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
 use serde::Serialize;
 
 use super::Report;
+use crate::render::account::{MemoryValue, memory_value};
 
 /// The name and version of the JSON schema.
 const SCHEMA: &str = "leakhunt.findings/1";
@@ -22,6 +23,7 @@ struct Document<'a> {
     verdict: &'static str,
     findings: Vec<FindingJson<'a>>,
     unclear: Vec<Unclear<'a>>,
+    memory: Option<MemoryValue<'a>>,
     notes: &'a [String],
 }
 
@@ -46,6 +48,9 @@ struct FindingJson<'a> {
     intervals_grown: usize,
     intervals: usize,
     why: &'a str,
+    seconds_to_limit: Option<u64>,
+    fingerprint: String,
+    accepted: bool,
     next: String,
 }
 
@@ -63,6 +68,7 @@ struct Unclear<'a> {
     place: &'a str,
     holds: Held<'a>,
     slows: bool,
+    at_most: Option<u64>,
 }
 
 impl<'a> From<&'a leakhunt_heap::hunt::Held> for Held<'a> {
@@ -102,8 +108,12 @@ pub(super) fn document(report: &Report<'_>) -> Vec<u8> {
                 place: &unclear.place,
                 holds: (&unclear.held).into(),
                 slows: unclear.slows,
+                at_most: unclear.bound,
             })
             .collect(),
+        memory: report
+            .account
+            .map(|account| memory_value(account, report.memory_limit.as_ref())),
         notes: report.notes,
     };
     let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
@@ -138,6 +148,9 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
         intervals_grown: finding.n_rises,
         intervals: finding.n_intervals,
         why: &finding.why,
+        seconds_to_limit: report.time_to_limit(finding).map(|time| time.as_secs()),
+        fingerprint: finding.fingerprint.to_string(),
+        accepted: finding.is_accepted,
         next: report.next(finding),
     }
 }
@@ -149,7 +162,6 @@ pub(super) fn kind(kind: FindingKind) -> &'static str {
         FindingKind::Garbage => "garbage",
         FindingKind::NativeReferences => "native_references",
         FindingKind::NativeMemory => "native_memory",
-        FindingKind::Fragmentation => "fragmentation",
         FindingKind::Threads => "threads",
         FindingKind::Descriptors => "descriptors",
     }

@@ -1,0 +1,114 @@
+//! Memory that grows beside Python's objects.
+
+use leakhunt_heap::Snapshot;
+use leakhunt_heap::hunt::trend::{Course, trend};
+use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
+
+use crate::budget::Memory;
+use crate::render::numbers::bytes;
+
+/// Less growth than this is the granularity of pages and pools.
+const LEAST_BYTES: u64 = 1 << 20;
+/// Nor is less than this part of what there was: one in so many.
+const LEAST_SHARE: u64 = 100;
+
+/// What was resident, and what of it Python's objects were, at each look.
+#[derive(Clone, Debug, Default)]
+pub(super) struct NativeMemory {
+    rss_bytes: Vec<u64>,
+    anonymous_bytes: Vec<u64>,
+    objects_bytes: Vec<u64>,
+}
+
+impl NativeMemory {
+    /// Adds a look.
+    pub(super) fn observe(&mut self, memory: &Memory, snapshot: &Snapshot) {
+        self.rss_bytes.push(memory.rss_bytes);
+        self.anonymous_bytes.push(memory.anonymous_bytes);
+        self.objects_bytes
+            .push(snapshot.objects.size_bytes.iter().sum());
+    }
+
+    /// Resident memory at each look.
+    pub(super) fn rss_bytes(&self) -> &[u64] {
+        &self.rss_bytes
+    }
+
+    /// Growth of resident memory, where Python's objects explain less than half of it.
+    pub(super) fn finding(&self, seconds: &[f64]) -> Option<Finding> {
+        let resident = &self.anonymous_bytes;
+        let (&first, &last) = (resident.first()?, resident.last()?);
+        let grown = last.checked_sub(first)?;
+        let of_objects = self
+            .objects_bytes
+            .last()?
+            .saturating_sub(*self.objects_bytes.first()?);
+        let floats: Vec<f64> = resident.iter().map(|&bytes| bytes as f64).collect();
+        let trend = trend(seconds, &floats);
+        let is_much = grown >= LEAST_BYTES.max(first / LEAST_SHARE);
+        if trend.course != Course::Grows || !is_much || of_objects * 2 > grown {
+            return None;
+        }
+        let why = format!(
+            "resident memory grew by {}, Python's objects by {}: what an extension allocates, or what is \
+             freed and not given back",
+            bytes(grown),
+            bytes(of_objects)
+        );
+        let place = "memory beside Python's objects".to_owned();
+        Some(Finding {
+            of: GrowthOf::Bytes,
+            bytes_rate: Rate::of(&trend),
+            share_bytes: grown - of_objects,
+            ..Finding::beside_places(FindingKind::NativeMemory, place, &trend, &why)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use leakhunt_heap::SnapshotBuilder;
+
+    use super::*;
+
+    const MB: u64 = 1 << 20;
+
+    fn finding(looks: &[(u64, u64)]) -> Option<Finding> {
+        let mut native = NativeMemory::default();
+        for &(resident, of_objects) in looks {
+            let memory = Memory {
+                rss_bytes: resident,
+                anonymous_bytes: resident,
+                ..Memory::default()
+            };
+            let mut heap = SnapshotBuilder::new();
+            let object = heap.object("bytes");
+            heap.size(object, of_objects);
+            native.observe(&memory, &heap.finish());
+        }
+        let seconds: Vec<f64> = (0..looks.len()).map(|index| index as f64).collect();
+        native.finding(&seconds)
+    }
+
+    #[test]
+    fn memory_that_objects_do_not_explain_is_found() {
+        let looks: Vec<_> = (0..6).map(|index| ((50 + index) * MB, 10 * MB)).collect();
+        let found = finding(&looks).unwrap();
+        assert_eq!(found.kind, FindingKind::NativeMemory);
+        assert_eq!(found.share_bytes, 5 * MB);
+        let explained: Vec<_> = (0..6)
+            .map(|index| ((50 + index) * MB, (10 + index) * MB))
+            .collect();
+        assert_eq!(finding(&explained), None);
+    }
+
+    #[test]
+    fn little_growth_is_none() {
+        let few_pages: Vec<_> = (0..6)
+            .map(|index| (50 * MB + index * 4096, 10 * MB))
+            .collect();
+        assert_eq!(finding(&few_pages), None);
+        let of_much: Vec<_> = (0..6).map(|index| ((5000 + index) * MB, 10 * MB)).collect();
+        assert_eq!(finding(&of_much), None);
+    }
+}
