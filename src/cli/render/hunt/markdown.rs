@@ -2,17 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, bytes_rate, held, keeps, rate, sentence};
+use super::{Report, Verdict, growth, held, keeps, sentence};
 use crate::render::numbers::{bytes, count, counted, duration};
 
 /// One document.
 pub(super) fn document(report: &Report<'_>) -> String {
     let mut shown = format!(
         "### leakhunt: {}\n\nProcess {} (CPython {}), {} objects, RSS {}; {} in {}.\n",
-        match report.judged.findings.len() {
-            0 => "no leak found".to_owned(),
-            n => counted(n as u64, "leak"),
-        },
+        headline(report),
         report.pid,
         code(&report.capture.python),
         count(report.n_objects),
@@ -27,11 +24,15 @@ pub(super) fn document(report: &Report<'_>) -> String {
         let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
         let _ = writeln!(
             shown,
-            "| {} | {} | {}, {} | {} | {} |",
+            "| {}{} | {} | {} | {} | {} |",
             code(&finding.place),
+            if finding.is_accepted {
+                " (accepted)"
+            } else {
+                ""
+            },
             holds.join("<br>"),
-            rate(finding.rate, finding.of),
-            bytes_rate(finding.bytes_rate),
+            growth(finding).join(", "),
             keeps(finding),
             code(&finding.package)
         );
@@ -53,6 +54,19 @@ pub(super) fn document(report: &Report<'_>) -> String {
         let _ = writeln!(shown, "\n{note}");
     }
     shown
+}
+
+/// What is to be known first.
+fn headline(report: &Report<'_>) -> String {
+    let findings = &report.judged.findings;
+    let n_new = findings.iter().filter(|one| !one.is_accepted).count();
+    match (n_new, report.verdict) {
+        (1.., _) => counted(n_new as u64, "leak"),
+        (_, Verdict::Accepted) => "no new leak".to_owned(),
+        (_, Verdict::TooFewLooks) => "too few looks to tell".to_owned(),
+        (_, Verdict::Unclear) => "too little growth to tell".to_owned(),
+        _ => "no leak".to_owned(),
+    }
 }
 
 /// Text of the target's between backticks, in a cell of a table.
