@@ -4,10 +4,12 @@ leakhunt must say: nothing grows.
 """
 
 import heapq
+import itertools
 
 from pace import requests
 
 AGENDA = []
+ORDER = itertools.count()
 
 
 class Appointment:
@@ -16,7 +18,8 @@ class Appointment:
 
 
 def handle(number):
-    heapq.heappush(AGENDA, (number + 5, Appointment(number)))
+    due = number + 5
+    heapq.heappush(AGENDA, (due, next(ORDER), Appointment(number)))
     while AGENDA[0][0] <= number:
         heapq.heappop(AGENDA)
 

@@ -4,10 +4,12 @@ leakhunt must say: `Appointment` grows, held by `leaky_agenda.AGENDA`.
 """
 
 import heapq
+import itertools
 
 from pace import requests
 
 AGENDA = []
+ORDER = itertools.count()
 
 
 class Appointment:
@@ -16,7 +18,8 @@ class Appointment:
 
 
 def handle(number):
-    heapq.heappush(AGENDA, (number + 1_000_000, Appointment(number)))  # the leak: too late
+    due = number + 1_000_000  # the leak: nobody comes that late
+    heapq.heappush(AGENDA, (due, next(ORDER), Appointment(number)))
     while AGENDA[0][0] <= number:
         heapq.heappop(AGENDA)
 

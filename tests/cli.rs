@@ -2,19 +2,21 @@ use std::process::Command;
 
 use crate::support::{Leakhunt, Target, python3, skipped};
 
+const COMMANDS: [&str; 9] = [
+    "growth",
+    "sources",
+    "dump",
+    "snapshot",
+    "memory",
+    "show",
+    "diff",
+    "ps",
+    "completions",
+];
+
 #[test]
 fn each_command_has_help_with_examples() {
-    for command in [
-        "growth",
-        "sources",
-        "dump",
-        "snapshot",
-        "memory",
-        "show",
-        "diff",
-        "ps",
-        "completions",
-    ] {
+    for command in COMMANDS {
         let done = Leakhunt::new([command, "--help"]).run().expect(0);
         assert!(done.stdout.contains("Usage"), "{done:#?}");
         assert!(
@@ -50,17 +52,7 @@ fn each_command_has_help_with_examples() {
 #[test]
 fn the_bare_program_tells_its_commands() {
     let done = Leakhunt::new(["--help"]).run().expect(0);
-    for command in [
-        "growth",
-        "sources",
-        "dump",
-        "snapshot",
-        "memory",
-        "show",
-        "diff",
-        "ps",
-        "completions",
-    ] {
+    for command in COMMANDS {
         assert!(done.stdout.contains(command), "{done:#?}");
     }
     let version = Leakhunt::new(["--version"]).run().expect(0);

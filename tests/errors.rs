@@ -1,3 +1,5 @@
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::process::{Child, Command, Stdio};
 
 use crate::support::proc::{kill, status_field, threads};
@@ -64,9 +66,11 @@ fn program_for_everybody() -> std::path::PathBuf {
     let copy = std::env::temp_dir().join(format!("leakhunt-test-{}", std::process::id()));
     static COPIED: std::sync::Once = std::sync::Once::new();
     COPIED.call_once(|| {
-        use std::os::unix::fs::PermissionsExt;
-        std::fs::copy(crate::support::leakhunt::program(), &copy).unwrap();
-        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+        // Not by this process: another thread's child would have it open for writing until its exec.
+        let mut cp = Command::new("cp");
+        cp.arg(crate::support::leakhunt::program()).arg(&copy);
+        assert!(cp.status().unwrap().success(), "{cp:?}");
+        fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
     });
     copy
 }
@@ -471,4 +475,32 @@ fn many_leakhunts_at_once_attach_or_name_the_one_that_does() {
     before.expect_word("atexit", n_places);
     assert_unharmed(&before, &mut target);
     target.finish_unharmed();
+}
+
+#[test]
+fn a_snapshot_that_may_not_be_read_is_not_called_something_else() {
+    if !is_root() {
+        skipped(
+            "a snapshot of another user",
+            "only root can be another user",
+        );
+        return;
+    }
+    let name = format!("leakhunt-unreadable-{}.leakhunt", std::process::id());
+    let folder = std::env::temp_dir().join(name);
+    fs::create_dir(&folder).unwrap();
+    fs::write(folder.join("meta.json"), "{}").unwrap();
+    fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
+    let mut command = Command::new(program_for_everybody());
+    command.arg("show").arg(&folder).current_dir("/");
+    let done = Leakhunt::of(command).by_user(NOBODY).run().expect(2);
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(
+        done.stderr
+            .contains("cannot read meta.json: Permission denied"),
+        "{done:#?}"
+    );
+    for other in ["not a snapshot", "what can be read"] {
+        assert!(!done.stderr.contains(other), "{done:#?}");
+    }
 }

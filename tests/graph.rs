@@ -361,3 +361,26 @@ fn no_value_and_no_key_of_a_big_dict_leaves_the_target() {
         target.finish_unharmed();
     });
 }
+
+#[test]
+fn every_frame_of_a_deep_stack_is_captured() {
+    const DEPTH: usize = 150_000;
+    // Earlier versions take room of the C stack for each frame.
+    on_each(
+        few().into_iter().filter(|py| py.version >= (3, 11, 0)),
+        |py| {
+            let mut target = Target::start(py, "idle");
+            target.exec(&format!(
+            "sys.setrecursionlimit({DEPTH} + 1000); is_deep = threading.Event()\n\
+             def sink(n):\n  return sink(n - 1) if n else (is_deep.set(), threading.Event().wait())\n\
+             threading.Thread(target=sink, args=({DEPTH},), daemon=True).start(); is_deep.wait()"
+        ));
+            let snapshot = Folder::of(&target, &[]).read();
+            let frames = snapshot.ids();
+            let n_frames = frames
+                .filter(|&object| snapshot.type_of(object).is_frame())
+                .count();
+            assert!(n_frames >= DEPTH, "{n_frames} frames of {target:?}");
+        },
+    );
+}

@@ -23,8 +23,18 @@ struct Case {
     leaking: &'static [&'static str],
     /// What to install for the version that does not.
     fixed: &'static [&'static str],
-    /// One of these has to stand in the place of the first finding.
-    places: &'static [&'static str],
+    /// What the first finding has to name.
+    names: Names,
+}
+
+/// What a finding names.
+#[derive(Debug)]
+enum Names {
+    /// A place: one of these is a part of it. There are several where the package keeps the same objects
+    /// in several places.
+    Place(&'static [&'static str]),
+    /// No place but the type of what native code holds.
+    HeldByNativeCode(&'static str),
 }
 
 impl Case {
@@ -47,11 +57,17 @@ impl Case {
         });
         let first = &of_leaking["findings"][0];
         let place = first["place"].as_str().unwrap_or_default();
+        let held = first["holds"][0]["type"].as_str().unwrap_or_default();
+        let is_named = match self.names {
+            Names::Place(places) => places.iter().any(|wanted| place.contains(wanted)),
+            Names::HeldByNativeCode(type_name) => {
+                first["kind"] == "native_references" && held.contains(type_name)
+            }
+        };
         assert!(
-            self.places.iter().any(|wanted| place.contains(wanted)),
-            "{:?}: {place:?} is none of {:?} in {of_leaking:#}",
-            self.leaking,
-            self.places
+            is_named,
+            "{:?}: {:?} is not what comes first in {of_leaking:#}",
+            self.leaking, self.names
         );
         assert_eq!(
             of_fixed["findings"],
@@ -121,7 +137,7 @@ fn structlog_keeps_a_lock_for_each_file() {
         python: 11..=14,
         leaking: &["structlog==25.5.0"],
         fixed: &["structlog==26.1.0"],
-        places: &["structlog._output.WRITE_LOCKS"],
+        names: Names::Place(&["structlog._output.WRITE_LOCKS"]),
     };
     case.check();
 }
@@ -133,7 +149,7 @@ fn sqlalchemy_keeps_a_marker_for_each_declarative_base() {
         python: 8..=12,
         leaking: &["SQLAlchemy==2.0.32"],
         fixed: &["SQLAlchemy==2.0.33"],
-        places: &["sqlalchemy.orm.clsregistry._registries"],
+        names: Names::Place(&["sqlalchemy.orm.clsregistry._registries"]),
     };
     case.check();
 }
@@ -145,7 +161,7 @@ fn asgiref_keeps_a_dead_reference_for_each_thread() {
         python: 8..=11,
         leaking: &["asgiref==3.2.7"],
         fixed: &["asgiref==3.2.8"],
-        places: &["__main__.current._context_refs"],
+        names: Names::Place(&["__main__.current._context_refs"]),
     };
     case.check();
 }
@@ -157,7 +173,7 @@ fn opentelemetry_keeps_each_metric_reader() {
         python: 8..=12,
         leaking: &["opentelemetry-sdk==1.27.0"],
         fixed: &["opentelemetry-sdk==1.28.0"],
-        places: &["MeterProvider._all_metric_readers"],
+        names: Names::Place(&["MeterProvider._all_metric_readers"]),
     };
     case.check();
 }
@@ -169,7 +185,7 @@ fn opentelemetry_adds_callbacks_to_a_future_again_and_again() {
         python: 9..=12,
         leaking: &["opentelemetry-instrumentation-asyncio==0.53b0"],
         fixed: &["opentelemetry-instrumentation-asyncio==0.54b0"],
-        places: &["closing"],
+        names: Names::Place(&["closing"]),
     };
     case.check();
 }
@@ -181,10 +197,10 @@ fn pydantic_keeps_each_parametrized_generic_model() {
         python: 8..=10,
         leaking: &["pydantic==1.9.0"],
         fixed: &["pydantic==1.9.1"],
-        places: &[
+        names: Names::Place(&[
             "pydantic.generics._generic_types_cache",
             "pydantic.generics._assigned_parameters",
-        ],
+        ]),
     };
     case.check();
 }
@@ -196,7 +212,7 @@ fn annotated_logger_makes_a_logger_with_a_new_name_at_each_call() {
         python: 13..=14,
         leaking: &["annotated-logger==1.2.4"],
         fixed: &["annotated-logger==1.3.0"],
-        places: &["loggerDict"],
+        names: Names::Place(&["loggerDict"]),
     };
     case.check();
 }
@@ -208,7 +224,7 @@ fn aiohttp_caches_a_chain_of_middlewares_for_each_refused_request() {
         python: 8..=13,
         leaking: &["aiohttp==3.10.10"],
         fixed: &["aiohttp==3.10.11"],
-        places: &["aiohttp.web_app._build_middlewares"],
+        names: Names::Place(&["aiohttp.web_app._build_middlewares"]),
     };
     case.check();
 }
@@ -220,7 +236,7 @@ fn aiohttp_keeps_an_empty_cookie_for_each_path() {
         python: 9..=13,
         leaking: &["aiohttp==3.12.2"],
         fixed: &["aiohttp==3.12.4"],
-        places: &["_cookies"],
+        names: Names::Place(&["_cookies"]),
     };
     case.check();
 }
@@ -232,31 +248,33 @@ fn pyee_keeps_the_name_of_each_event() {
         python: 12..=14,
         leaking: &["pyee==13.0.0"],
         fixed: &["pyee==14.0.0"],
-        places: &["__main__.bus._events"],
+        names: Names::Place(&["__main__.bus._events"]),
     };
     case.check();
 }
 
 #[test]
+#[ignore = "hunt does not tell of references that native code holds"]
 fn multidict_forgets_to_let_go_of_its_views() {
     let case = Case {
         driver: "multidict_views",
         python: 8..=8,
         leaking: &["multidict==4.7.3"],
         fixed: &["multidict==4.7.4"],
-        places: &["_KeysView"],
+        names: Names::HeldByNativeCode("_KeysView"),
     };
     case.check();
 }
 
 #[test]
+#[ignore = "hunt does not tell of references that native code holds"]
 fn redis_makes_cycles_through_a_type_without_collector_support() {
     let case = Case {
         driver: "redis_hiredis",
         python: 8..=11,
         leaking: &["redis==4.5.4", "hiredis==2.2.2"],
         fixed: &["redis==4.5.5", "hiredis==2.2.2"],
-        places: &["HiredisParser", "hiredis"],
+        names: Names::HeldByNativeCode("HiredisParser"),
     };
     case.check();
 }
@@ -268,10 +286,22 @@ fn httpcore_keeps_each_cancelled_request() {
         python: 8..=12,
         leaking: &["httpcore[asyncio]==0.17.2"],
         fixed: &["httpcore[asyncio]==0.17.3"],
-        places: &[
+        names: Names::Place(&[
             "__main__.client.pool._requests",
             "__main__.client.pool._pool",
-        ],
+        ]),
+    };
+    case.check();
+}
+
+#[test]
+fn sse_starlette_leaves_a_task_behind_for_each_stream() {
+    let case = Case {
+        driver: "sse_starlette_watchers",
+        python: 11..=13,
+        leaking: &["sse-starlette==3.1.1", "starlette==1.10.0"],
+        fixed: &["sse-starlette==3.1.2", "starlette==1.10.0"],
+        names: Names::Place(&["_shutdown_watcher", "_scheduled"]),
     };
     case.check();
 }

@@ -41,6 +41,9 @@ mod errors;
 /// The types of well-known extension modules, at work in threads.
 #[cfg(test)]
 mod extensions;
+/// Garbage, the collector, what native code holds, threads and descriptors.
+#[cfg(test)]
+mod garbage;
 /// Graphs: objects, types, sizes and references as the collector knows them, and the names of these.
 #[cfg(test)]
 mod graph;
@@ -56,8 +59,6 @@ mod history;
 /// `sources`: who holds new objects, by a path that leads there; fixtures and their twins.
 #[cfg(test)]
 mod holders;
-/// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
-#[cfg(test)]
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;

@@ -1,7 +1,7 @@
-"""A client that gives up on a slow server after some milliseconds, by anyio's `move_on_after`.
+"""A client whose users go away while the server still thinks: each request is cancelled once it was sent.
 
-In httpcore up to 0.17.2 the second cancellation interrupts the clean-up of the first, and the request stays
-in the list of the pool. Since 0.17.3 the clean-up is shielded.
+In httpcore up to 0.17.2 anyio's next cancellation interrupts the clean-up after the first, and request and
+connection stay in the lists of the pool. Since 0.17.3 the clean-up is shielded.
 Reference: encode/httpcore pull request 726.
 
 hunt must say: the list `_requests` or `_pool` of `__main__.client.pool` grows.
@@ -19,12 +19,14 @@ class Client:
         self.pool = httpcore.AsyncConnectionPool(max_connections=100_000)
 
     async def ask(self):
-        with anyio.move_on_after(0.02):
+        with anyio.CancelScope() as self.user:
             await self.pool.request("GET", self.url)
 
 
-async def never(reader, writer):
-    """Hangs up without an answer when the client does, and at last by itself."""
+async def think(reader, writer):
+    """Reads a request, whose user goes away then, and hangs up when the client does, or at last by itself."""
+    await reader.readuntil(b"\r\n\r\n")
+    client.user.cancel()
     try:
         await asyncio.wait_for(reader.read(), timeout=0.5)
     except asyncio.TimeoutError:
@@ -35,12 +37,12 @@ async def never(reader, writer):
 
 async def main():
     global client
-    server = await asyncio.start_server(never, "127.0.0.1", 0)
+    server = await asyncio.start_server(think, "127.0.0.1", 0)
     client = Client(server.sockets[0].getsockname()[1])
     print("ready", flush=True)
     while True:
         await client.ask()
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.03)
 
 
 asyncio.run(main())

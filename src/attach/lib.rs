@@ -61,4 +61,5 @@ pub use channel::{Channel, ChannelError};
 pub use discover::{Candidate, TreeProcess, candidates, process_tree};
 pub use error::AttachError;
 pub use image::{AgentImage, ImageError};
+pub use maps::mapped_files;
 pub use session::{AttachOptions, AttachReport, attach};

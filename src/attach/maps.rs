@@ -48,6 +48,15 @@ pub(crate) fn mappings(pid: u32) -> io::Result<Vec<Mapping>> {
     Ok(parse(&String::from_utf8_lossy(&text)))
 }
 
+/// The files that are mapped into a process, and where; by address.
+///
+/// # Errors
+/// When the process is gone or may not be looked at.
+pub fn mapped_files(pid: u32) -> io::Result<Vec<(Range<u64>, String)>> {
+    let files = mappings(pid)?.into_iter().filter(Mapping::has_file);
+    Ok(files.map(|mapping| (mapping.range, mapping.path)).collect())
+}
+
 /// The mapping that holds `address`.
 pub(crate) fn mapping_at(mappings: &[Mapping], address: u64) -> Option<&Mapping> {
     let after = mappings.partition_point(|mapping| mapping.range.start <= address);

@@ -67,8 +67,8 @@ pub(crate) fn read_heap_file(path: &Path, output: &Output) -> anyhow::Result<Hea
         .is_dir()
     {
         let snapshot = read_snapshot(path).map_err(|error| {
-            let has_meta = path.join(SnapshotPart::Meta.file_name()).exists();
-            with_help_if(!has_meta, error)
+            let has_meta = path.join(SnapshotPart::Meta.file_name()).try_exists();
+            with_help_if(matches!(has_meta, Ok(false)), error)
         })?;
         return Ok(HeapFile::Snapshot(Box::new(snapshot)));
     }

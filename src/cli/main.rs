@@ -16,6 +16,7 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+mod kernel_view;
 mod leftovers;
 mod memory_limit;
 mod near_names;

@@ -67,7 +67,13 @@ fn read_meta(folder: &Path) -> anyhow::Result<Vec<u8>> {
     let mut meta = Vec::new();
     open_file(&folder.join(name))
         .and_then(|file| file.take(MAX_META_BYTES).read_to_end(&mut meta))
-        .with_context(|| format!("not a snapshot's folder: cannot read {name}"))?;
+        .map_err(|error| {
+            let what = match error.kind() {
+                io::ErrorKind::PermissionDenied => "",
+                _ => "not a snapshot's folder: ",
+            };
+            anyhow::Error::new(error).context(format!("{what}cannot read {name}"))
+        })?;
     Ok(meta)
 }
 

@@ -321,7 +321,8 @@ pub fn garbage_growth(looks: &[(f64, GarbageLook)], capture: &Capture) -> Vec<Ga
 }
 
 impl CycleGroup {
-    fn is_like(&self, other: &Self) -> bool {
+    /// Whether the cycles of both are of a kind.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
         self.made_by == other.made_by && self.types == other.types
     }
 }

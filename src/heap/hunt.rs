@@ -4,15 +4,18 @@
 //! Objects that are reached by the same way from the roots are one place, whatever their addresses, so
 //! that nothing hangs on an object being the same in two snapshots.
 
+mod beside;
 mod finding;
 mod growing;
 mod history;
+mod limits;
 mod name;
 mod places;
 mod rise;
 mod shares;
 pub mod trend;
 
+pub use beside::{Beside, BesideFindings};
 pub use finding::{Finding, FindingKind, Held, PlaceFindings, Rate, UnclearPlace, judge};
 pub use growing::{Growing, GrowthOf, Unclear, growing_places};
 pub use history::{Measure, PlaceHistory};

@@ -1,6 +1,7 @@
 //! How an object is held: the shortest path to it from a root, printed so that a person can type it.
 
 mod classes;
+mod fleeting;
 mod holder;
 mod label;
 mod print;

@@ -10,7 +10,7 @@ use crate::heap::Heap;
 use crate::memory::Memory;
 
 /// No thread has more frames.
-const MOST_FRAMES: usize = 100_000;
+const MOST_FRAMES: usize = 5_000_000;
 
 /// A frame of a thread's.
 #[derive(Clone, Copy, Debug)]

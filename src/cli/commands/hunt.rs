@@ -2,6 +2,7 @@
 
 mod accepted;
 mod account;
+mod limits;
 mod makers;
 mod member;
 mod merge;

@@ -114,10 +114,13 @@ impl Window<'_> {
                     Missed::TargetExited => ended_too_early(self.pid).into(),
                     other => self.error(other),
                 })?;
+        let again = match self.interrupts.urgency() {
+            Urgency::None => format!("in {} (Ctrl-C: at once)", duration(self.args.seconds)),
+            Urgency::Finish | Urgency::AtOnce => "at once (Ctrl-C: not at all)".into(),
+        };
         self.output.note(format_args!(
-            "{} at first; looking again in {} (Ctrl-C: at once)",
+            "{} at first; looking again {again}",
             counted(before.n_objects() as u64, "object"),
-            duration(self.args.seconds)
         ));
         let due = start + self.args.seconds;
         self.rounds(self.interrupts)

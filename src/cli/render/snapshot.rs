@@ -17,6 +17,8 @@ const TAKEN_SCHEMA: &str = "leakhunt.snapshot-taken/1";
 const MEMORY_SCHEMA: &str = "leakhunt.memory/1";
 /// How many kinds are shown to people.
 const N_KINDS: usize = 10;
+/// How much of a cycle is shown to people.
+const CYCLE_CHARS: usize = 200;
 /// The widths of the columns beside the names of kinds, about, and the least that these have.
 const OTHERS: usize = 24;
 const KIND_MIN: usize = 40;
@@ -96,7 +98,35 @@ pub(crate) fn taken_text(taken: &Taken<'_>) -> String {
     for shortcoming in shortcomings {
         let _ = writeln!(shown, "coverage: {shortcoming}");
     }
+    garbage_lines(&mut shown, taken);
     shown
+}
+
+/// What nothing reaches, and most of it made by whom; nothing where there is none.
+fn garbage_lines(shown: &mut String, taken: &Taken<'_>) {
+    let garbage = taken.garbage;
+    if garbage.n_objects == 0 {
+        return;
+    }
+    let _ = writeln!(
+        shown,
+        "garbage: {} of {}, in {}",
+        counted(garbage.n_objects, "object"),
+        bytes(garbage.size_bytes),
+        counted(garbage.n_cycles, "cycle")
+    );
+    if let Some(most) = garbage.groups.first() {
+        let _ = writeln!(
+            shown,
+            "  most: {} of {}: {}",
+            counted(most.n_cycles, "cycle"),
+            bytes(most.held_bytes),
+            cut_end(&escape_controls(&most.cycle), CYCLE_CHARS)
+        );
+    }
+    for why in why_not_collected(taken.capture, garbage) {
+        let _ = writeln!(shown, "  {}", escape_controls(&why));
+    }
 }
 
 /// As a document.

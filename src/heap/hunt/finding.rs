@@ -2,6 +2,7 @@
 
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
+use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
 use super::places::{Places, WayId};
 use super::shares::{Share, leak_shares};
@@ -93,6 +94,8 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
     /// Whether it is known and accepted.
     pub is_accepted: bool,
+    /// Numbers by which its owner may say how much it takes at most: `int` objects under names as `maxsize`.
+    pub limits: Vec<ObjId>,
 }
 
 /// A place that may grow.
@@ -145,7 +148,9 @@ pub fn judge(
         .collect();
     findings.sort_by(|one, other| {
         let rank = |finding: &Finding| finding.bytes_rate.per_second;
-        rank(other).total_cmp(&rank(one))
+        is_of_weak_references(one)
+            .cmp(&is_of_weak_references(other))
+            .then(rank(other).total_cmp(&rank(one)))
     });
     let unclear = unclear.into_iter().map(|unclear| Growing {
         of: GrowthOf::Objects,
@@ -172,6 +177,27 @@ pub fn judge(
         })
         .collect();
     PlaceFindings { findings, unclear }
+}
+
+impl PlaceFindings {
+    /// Puts those aside that still have room, where the limit of a finding is known.
+    pub fn set_aside(&mut self, limit: impl Fn(&Finding) -> Option<u64>) {
+        let findings = std::mem::take(&mut self.findings);
+        for finding in findings {
+            let held = finding.holds.first();
+            match (limit(&finding), held) {
+                (Some(most), Some(held)) if held.n_last <= most => {
+                    self.unclear.push(UnclearPlace {
+                        place: finding.place.clone(),
+                        held: held.clone(),
+                        slows: false,
+                        bound: Some(most),
+                    });
+                }
+                _ => self.findings.push(finding),
+            }
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -263,6 +289,7 @@ impl Judge<'_> {
             },
             fingerprint: self.fingerprint(name),
             is_accepted: false,
+            limits: limit_numbers(self.snapshot, &name.path, name.holder),
         })
     }
 
@@ -292,6 +319,40 @@ impl Judge<'_> {
     }
 }
 
+impl Finding {
+    /// One that has no place in the heap, and knows its rate alone.
+    pub fn beside_places(kind: FindingKind, place: String, trend: &Trend, why: &str) -> Self {
+        let (n_rises, n_intervals) = (trend.n_rises, trend.n_intervals);
+        let why = match why {
+            "" => String::new(),
+            why => format!("; {why}"),
+        };
+        Self {
+            kind,
+            fingerprint: Fingerprint::of_labels(&[format!("{kind:?}"), place.clone()]),
+            place,
+            also: Vec::new(),
+            holder_type: String::new(),
+            of: GrowthOf::Objects,
+            holds: Vec::new(),
+            rate: Rate::of(trend),
+            bytes_rate: Rate::default(),
+            share_bytes: 0,
+            exclusive_bytes: 0,
+            exclusive_objects: 0,
+            path: String::new(),
+            package: String::new(),
+            n_rises,
+            n_intervals,
+            examples: Vec::new(),
+            made_at: Vec::new(),
+            why: format!("grew in {n_rises} of {n_intervals} intervals{why}"),
+            is_accepted: false,
+            limits: Vec::new(),
+        }
+    }
+}
+
 impl Rate {
     /// The slope of a trend.
     pub fn of(trend: &Trend) -> Self {
@@ -309,6 +370,17 @@ impl Rate {
             high: self.high * factor,
         }
     }
+}
+
+/// Whether weak references are what grows: where their objects live, something else keeps these, and is
+/// the cause.
+fn is_of_weak_references(finding: &Finding) -> bool {
+    finding.holds.first().is_some_and(|held| {
+        matches!(
+            &*held.type_key,
+            "weakref.ReferenceType" | "weakref.KeyedRef" | "weakref.WeakMethod"
+        )
+    })
 }
 
 /// `grew in 5 of 5 intervals; nothing was ever removed`.

@@ -133,6 +133,14 @@ impl Place {
         Self { name, ..self }
     }
 
+    /// Of a `__dict__` whose it is: the object, and what it is called.
+    pub(super) fn owner(&self) -> Option<(ObjId, &str)> {
+        match &self.part {
+            Part::Attributes(owner) => Some((owner.object?, &owner.name)),
+            _ => None,
+        }
+    }
+
     /// The same with something to know for its references.
     pub(super) fn with(self, role: Role) -> Self {
         Self { role, ..self }

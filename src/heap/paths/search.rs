@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use leakhunt_wire::TypeFlags;
 
+use super::fleeting::fleeting;
 use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 
 /// Of [`Search::parent`]: not reached.
@@ -23,6 +24,8 @@ pub(crate) struct Search {
     byways: VecDeque<(ObjId, u32)>,
     /// How each type's references are to be judged.
     manners: Vec<Manner>,
+    /// Objects all of whose references say little, as they do not last.
+    fleeting: Vec<ObjId>,
 }
 
 /// Which references of an object say little.
@@ -66,6 +69,7 @@ impl Search {
             queue: VecDeque::new(),
             byways: VecDeque::new(),
             manners: snapshot.types.iter().map(manner).collect(),
+            fleeting: fleeting(snapshot),
         }
     }
 
@@ -78,11 +82,12 @@ impl Search {
     pub(super) fn spread(&mut self, snapshot: &Snapshot) {
         while let Some(object) = self.queue.pop_front() {
             let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
+            let is_fleeting = self.fleeting.contains(&object);
             for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
                 if self.is_reached(target) {
                     continue;
                 }
-                if says_little(snapshot, manner, label) {
+                if is_fleeting || says_little(snapshot, manner, label) {
                     self.byways.push_back((object, via));
                 } else {
                     self.reach(target, object.0, via);
@@ -136,7 +141,7 @@ impl Search {
     /// Whether a reference of an object says little of why its target is there.
     pub(crate) fn says_little(&self, snapshot: &Snapshot, object: ObjId, label: Label) -> bool {
         let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
-        says_little(snapshot, manner, label)
+        says_little(snapshot, manner, label) || self.fleeting.contains(&object)
     }
 
     /// Whether the references of an object keep nothing alive.

@@ -51,6 +51,11 @@ pub(super) fn spoken(
     if let Some(name) = of_its_type(snapshot.type_of(to)) {
         return next.called(name.to_owned());
     }
+    let (owner, called_owner) = before.owner().unwrap_or((from, &before.name));
+    let is_data = || next.name.strip_prefix(called_owner) == Some(".data");
+    if is_weak_container(snapshot.type_of(owner)) && is_data() {
+        return next.called(called_owner.to_owned());
+    }
     let text = |text| snapshot.strings.get(text);
     match (label.name(), &before.role) {
         (LabelName::Value(_), _) if before.name == "sys.modules" => {
@@ -64,9 +69,6 @@ pub(super) fn spoken(
             of_function(from, before, text(name), next)
         }
         (LabelName::Attribute(name), Role::Cell) if text(name) == "cell_contents" => {
-            next.called(before.name.clone())
-        }
-        (LabelName::Attribute(name), _) if text(name) == "data" && is_weak_container(from_type) => {
             next.called(before.name.clone())
         }
         (LabelName::Item(_), Role::Closure(function)) => {

@@ -1,8 +1,8 @@
 //! Memory that grows beside Python's objects.
 
+use leakhunt_heap::Snapshot;
 use leakhunt_heap::hunt::trend::{Course, trend};
 use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
-use leakhunt_heap::{Fingerprint, Snapshot};
 
 use crate::budget::Memory;
 use crate::render::numbers::bytes;
@@ -49,34 +49,18 @@ impl NativeMemory {
         if trend.course != Course::Grows || !is_much || of_objects * 2 > grown {
             return None;
         }
+        let why = format!(
+            "resident memory grew by {}, Python's objects by {}: what an extension allocates, or what is \
+             freed and not given back",
+            bytes(grown),
+            bytes(of_objects)
+        );
+        let place = "memory beside Python's objects".to_owned();
         Some(Finding {
-            kind: FindingKind::NativeMemory,
-            place: "memory beside Python's objects".into(),
-            also: Vec::new(),
-            holder_type: String::new(),
             of: GrowthOf::Bytes,
-            holds: Vec::new(),
-            rate: Rate::of(&trend),
             bytes_rate: Rate::of(&trend),
             share_bytes: grown - of_objects,
-            exclusive_bytes: 0,
-            exclusive_objects: 0,
-            path: String::new(),
-            package: String::new(),
-            n_rises: trend.n_rises,
-            n_intervals: trend.n_intervals,
-            examples: Vec::new(),
-            made_at: Vec::new(),
-            why: format!(
-                "resident memory grew by {} in {} of {} intervals, Python's objects by {}: what an \
-                 extension allocates, or what is freed and not given back",
-                bytes(grown),
-                trend.n_rises,
-                trend.n_intervals,
-                bytes(of_objects)
-            ),
-            fingerprint: Fingerprint::of_labels(&["native memory".into()]),
-            is_accepted: false,
+            ..Finding::beside_places(FindingKind::NativeMemory, place, &trend, &why)
         })
     }
 }

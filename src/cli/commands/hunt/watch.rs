@@ -2,10 +2,14 @@
 
 use std::time::{Duration, Instant};
 
-use leakhunt_heap::hunt::{PlaceFindings, PlaceHistory, Places, judge};
-use leakhunt_heap::{Capture, Inspections, MemoryAccount, MemoryVerdict, Snapshot, inspect};
+use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
+use leakhunt_heap::hunt::{Beside, PlaceFindings, PlaceHistory, Places, judge};
+use leakhunt_heap::{
+    Capture, Inspections, Mapped, MemoryAccount, MemoryVerdict, Snapshot, inspect,
+};
 
 use super::accepted::Accepted;
+use super::limits::Limits;
 use super::makers::Makers;
 use super::native_memory::NativeMemory;
 use super::plan;
@@ -13,6 +17,7 @@ use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
+use crate::kernel_view::{kernel_view, mapped_files};
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress};
@@ -30,11 +35,15 @@ pub(super) struct Watch<'a> {
     output: &'a Output,
     started: Instant,
     history: PlaceHistory,
+    beside: Beside,
+    /// The files in the target's memory at the last look.
+    mapped: Vec<Mapped>,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
     schedule: Option<Schedule>,
     native_memory: NativeMemory,
     longest_pause: Duration,
+    limits: Limits,
     makers: Makers,
     notes: Vec<String>,
 }
@@ -54,10 +63,13 @@ impl<'a> Watch<'a> {
             output,
             started: Instant::now(),
             history: PlaceHistory::default(),
+            beside: Beside::default(),
+            mapped: Vec::new(),
             last: None,
             schedule: None,
             native_memory: NativeMemory::default(),
             longest_pause: Duration::ZERO,
+            limits: Limits::default(),
             makers: Makers::default(),
             notes: Vec::new(),
         }
@@ -74,8 +86,12 @@ impl<'a> Watch<'a> {
         let (snapshot, places) = self.last.as_ref()?;
         self.output.progress("weighing what was seen");
         let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
+        self.limits.apply(&mut judged);
         self.makers.tell(&mut judged);
         let memory = account(self.pid, snapshot);
+        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
+        let notes = [&self.notes[..], &beside.notes].concat();
+        beside.merge_into(&mut judged.findings);
         let native = self.native_memory.finding(self.history.seconds());
         judged.findings.extend(native);
         self.accepted.mark(&mut judged.findings);
@@ -98,7 +114,7 @@ impl<'a> Watch<'a> {
             judged,
             account,
             memory_limit: memory_limit(self.pid),
-            notes: self.notes.clone(),
+            notes,
         })
     }
 }
@@ -115,11 +131,14 @@ impl Looks for Watch<'_> {
             trace(session, self.pid, self.output)?;
         }
         let began = Instant::now();
+        let kernel = kernel_view(self.pid);
+        self.mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
         let places = Places::of(&snapshot);
         let seconds = (began - self.started).as_secs_f64();
         self.history.observe(&places, seconds);
         self.native_memory.observe(memory, &snapshot);
+        self.beside.observe(&snapshot, &kernel, seconds);
         let pause = Duration::from_micros(snapshot.capture.pause_us);
         self.longest_pause = self.longest_pause.max(pause);
         for note in shortcomings(&snapshot.capture) {
@@ -131,8 +150,10 @@ impl Looks for Watch<'_> {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
             self.schedule = Some(schedule);
         }
-        if self.args.trace || self.output.shows_progress {
-            let judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+        if self.history.n_looks() >= FEWEST_LOOKS {
+            let mut judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+            self.limits.ask(session, &snapshot, &judged)?;
+            self.limits.apply(&mut judged);
             if self.args.trace {
                 self.makers.ask(session, &snapshot, &judged)?;
             }

@@ -152,3 +152,47 @@ fn json_of_what_appeared_is_the_documented_schema() {
         )
     );
 }
+
+#[test]
+fn garbage_is_told_with_its_largest_group_and_the_reason() {
+    let mut capture = capture();
+    capture.collector.enabled = Some(false);
+    let garbage = GarbageLook {
+        n_objects: 1_240,
+        size_bytes: 80_000,
+        n_cycles: 310,
+        groups: vec![CycleGroup {
+            n_cycles: 300,
+            held_bytes: 79_000,
+            cycle: "shop.Node.on_close → method close() → shop.Node".into(),
+            made_by: "shop.Node.close".into(),
+            ..CycleGroup::default()
+        }],
+        ..GarbageLook::default()
+    };
+    let taken = Taken {
+        garbage: &garbage,
+        ..taken(&capture)
+    };
+    let shown = taken_text(&taken);
+    let lines: Vec<&str> = shown.lines().skip(3).collect();
+    assert_eq!(
+        lines,
+        [
+            "garbage: 1,240 objects of 80 kB, in 310 cycles",
+            "  most: 300 cycles of 79 kB: shop.Node.on_close → method close() → shop.Node",
+            "  the collector is switched off (gc.disable()): nothing starts it",
+        ]
+    );
+    let document: serde_json::Value = serde_json::from_slice(&taken_json(&taken)).unwrap();
+    assert_eq!(document["collector"]["enabled"], false);
+    assert_eq!(document["garbage"]["objects"], 1_240);
+    assert_eq!(
+        document["garbage"]["cycles"][0]["made_by"],
+        "shop.Node.close"
+    );
+    assert_eq!(
+        document["garbage"]["cycles"][0]["package"],
+        serde_json::Value::Null
+    );
+}

@@ -31,3 +31,37 @@ fn a_tree_starts_at_the_node_that_no_other_holds() {
         assert!(nodes[1..3].contains(&next));
     }
 }
+
+/// With the attributes of links in themselves, or in a `__dict__` as up to 3.10.
+#[test]
+fn what_the_links_of_a_tree_hold_each_its_own_goes_by_the_root() {
+    check_trie(|heap, letter, after| heap.reference(letter, Via::Attribute("after"), after));
+    check_trie(|heap, letter, after| {
+        let dict = heap.object("dict");
+        heap.reference(letter, Via::Attribute("__dict__"), dict);
+        heap.entry(dict, "after", after);
+    });
+}
+
+fn check_trie(attach: impl Fn(&mut SnapshotBuilder, ObjId, ObjId)) {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let shop = heap.module(modules, "shop");
+    let mut letters = vec![heap.tracked("shop.Letter")];
+    heap.attribute(shop, "WORDS", letters[0]);
+    let mut dicts = Vec::new();
+    for index in 0..200_usize {
+        let after = heap.object("dict");
+        attach(&mut heap, letters[index], after);
+        dicts.push(after);
+        let letter = heap.tracked("shop.Letter");
+        heap.entry(after, "a", letter);
+        letters.push(letter);
+    }
+    let heap = heap.finish();
+    let places = Places::of(&heap);
+    let way = places.way_of(dicts[100]).unwrap();
+    let holder = largest_holder(&places, way, &dicts);
+    assert_eq!(holder, Some((letters[0], dicts[0], true)));
+}

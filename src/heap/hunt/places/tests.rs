@@ -131,3 +131,35 @@ fn each_object_that_is_reached_is_in_one_place_and_all_bytes_are_in_the_roots_to
         assert_eq!(total, bytes);
     }
 }
+
+#[test]
+fn an_event_loop_is_at_the_same_place_while_a_task_runs() {
+    let key = |runs: bool| {
+        let mut heap = SnapshotBuilder::new();
+        let modules = heap.object("dict");
+        heap.root(RootKind::Modules, modules);
+        let asyncio = heap.module(modules, "_asyncio");
+        let current = heap.object("dict");
+        heap.attribute(asyncio, "_current_tasks", current);
+        let events = heap.module(modules, "asyncio.events");
+        let policy = heap.tracked("asyncio.events.Policy");
+        heap.attribute(events, "_event_loop_policy", policy);
+        let local = heap.object("dict");
+        heap.attribute(policy, "_local", local);
+        let (event_loop, task) = (heap.tracked("asyncio.Loop"), heap.tracked("_asyncio.Task"));
+        heap.entry(local, "_loop", event_loop);
+        if runs {
+            heap.reference(current, Via::Key(0), event_loop);
+            heap.reference(current, Via::Value(0), task);
+        }
+        let heap = heap.finish();
+        let places = Places::of(&heap);
+        assert_eq!(
+            places.way_of(task).is_some(),
+            runs,
+            "what nothing else holds is found"
+        );
+        way_to(&places, event_loop).key
+    };
+    assert_eq!(key(true), key(false));
+}

@@ -181,6 +181,12 @@ fn weak_containers_stand_for_what_they_keep() {
     let data = shop.held(notes, Via::Attribute("data"), "dict");
     let note = shop.held(data, Via::Value(0), "shop.Note");
     shop.assert_held_by(note, "shop.NOTES");
+    // Where attributes are in a `dict`.
+    let names = shop.global("NAMES", "_weakrefset.WeakSet");
+    let data = shop.heap.object("set");
+    shop.heap.attribute(names, "data", data);
+    let name = shop.held(data, Via::Member(0), "shop.Name");
+    shop.assert_held_by(name, "shop.NAMES");
 }
 
 #[test]
