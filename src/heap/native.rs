@@ -9,6 +9,8 @@ mod owner;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use leakhunt_wire::TypeFlags;
+
 use crate::hunt::rise;
 use crate::hunt::trend::Trend;
 use crate::object_set::ObjectSet;
@@ -39,6 +41,9 @@ pub struct NativeType {
     pub n_alone: u64,
     /// Bytes of those and of what they alone keep alive. What several do counts with one of them.
     pub alone_bytes: u64,
+    /// Of builtin types, what those refer to that is of classes made by Python code, by type: whose
+    /// methods they are, what is in a list.
+    pub refer_to: BTreeMap<String, u64>,
 }
 
 /// Objects of a type that native code keeps alive, and that become more.
@@ -83,6 +88,11 @@ impl NativeLook {
         for &object in &alone {
             if let Some(row) = types.get_mut(&snapshot.type_of(object).key()) {
                 row.n_alone += 1;
+                if row.of_type.flags & TypeFlags::PYTHON == 0 {
+                    for key in instances_of(snapshot, object) {
+                        *row.refer_to.entry(key).or_default() += 1;
+                    }
+                }
                 row.alone_bytes += spread(snapshot, &mut reached, vec![object], &alone);
             }
         }
@@ -91,6 +101,16 @@ impl NativeLook {
             types: types.into_values().collect(),
         }
     }
+}
+
+/// The types of instances of Python's classes that an object refers to.
+fn instances_of(snapshot: &Snapshot, object: ObjId) -> impl Iterator<Item = String> + '_ {
+    snapshot
+        .references_of(object)
+        .map(|(_, target)| snapshot.type_of(target))
+        .filter(|of_type| of_type.flags & TypeFlags::PYTHON != 0)
+        .filter(|of_type| of_type.flags & TypeFlags::TYPE == 0)
+        .map(Type::key)
 }
 
 /// How many more references each object has than were found; 0 for what is never freed.

@@ -112,21 +112,37 @@ impl Beside {
         let first = self.native.first();
         let first =
             first.and_then(|(_, look)| look.types.iter().find(|row| row.of_type.key() == key));
+        let own = Held {
+            type_key: key.clone(),
+            is_key: false,
+            n_first: first.map_or(0, |row| row.n_alone),
+            n_last: held.n_alone,
+        };
+        // What the program knows says more than `method`.
+        let known = held.refer_to.iter().max_by_key(|&(_, n_objects)| n_objects);
+        let known = known.map(|(type_key, &n_last)| Held {
+            type_key: type_key.clone(),
+            is_key: false,
+            n_first: first.map_or(0, |row| row.refer_to.get(type_key).copied().unwrap_or(0)),
+            n_last,
+        });
+        let what = match &known {
+            Some(known) => format!("{key} of {}", known.type_key),
+            None => key,
+        };
         Finding {
-            package: package(&held.of_type.module).to_owned(),
-            holds: vec![Held {
-                type_key: key.clone(),
-                is_key: false,
-                n_first: first.map_or(0, |row| row.n_alone),
-                n_last: held.n_alone,
-            }],
+            package: match &known {
+                Some(known) => package(&known.type_key).to_owned(),
+                None => package(&held.of_type.module).to_owned(),
+            },
+            holds: known.into_iter().chain([own]).collect(),
             bytes_rate: self.bytes_rate(growth.bytes_delta),
             share_bytes: held.alone_bytes,
             exclusive_bytes: held.alone_bytes,
             exclusive_objects: held.n_alone,
             ..Finding::beside_places(
                 FindingKind::NativeReferences,
-                format!("references held outside Python: {key}"),
+                format!("references held outside Python: {what}"),
                 &growth.objects,
                 &owner_text(&native_owner(&held.of_type, mapped)),
             )

@@ -173,3 +173,20 @@ fn the_owner_is_the_extension_that_has_the_type_and_else_not_known() {
     );
     assert_eq!(native_owner(&class, &files), loaded);
 }
+
+#[test]
+fn a_builtin_object_that_native_code_holds_is_known_by_what_it_refers_to() {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    for _ in 0..3 {
+        let parser = heap.tracked("redis.Parser");
+        let method = heap.tracked("method");
+        heap.reference(method, Via::Attribute("__self__"), parser);
+        heap.count(method, 1);
+    }
+    let method = row(&NativeLook::of(&heap.finish()), "method");
+    assert_eq!(method.n_alone, 3);
+    let expected = [("redis.Parser".to_owned(), 3)];
+    assert_eq!(method.refer_to.into_iter().collect::<Vec<_>>(), expected);
+}

@@ -78,7 +78,10 @@ fn json_of_a_snapshot_is_the_documented_schema() {
             r#""python":"3.12.1","free_threaded":false,"taken_at_us":1770091506789000,"#,
             r#""pause_ms":6.214,"walk_ms":210.0,"objects":241009,"bytes":17500000,"#,
             r#""references":524100,"file_bytes":1400000,"rss_bytes":81000000,"names":"small","#,
-            r#""during_collection":false,"skipped_type":null,"dangling":0,"violations":0}"#,
+            r#""during_collection":false,"skipped_type":null,"dangling":0,"violations":0,"#,
+            r#""collector":{"enabled":null,"thresholds":null,"counts":null,"collections":null,"#,
+            r#""debug":null,"uncollectable":null,"long_lived":null,"long_lived_pending":null},"#,
+            r#""garbage":{"objects":0,"bytes":0,"frozen":0,"n_cycles":0,"cycles":[],"why":[]}}"#,
             "\n"
         )
     );
