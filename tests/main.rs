@@ -62,6 +62,9 @@ mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt --children`: all processes of a tree, each looked at, differences between them named.
+#[cfg(test)]
+mod hunt_children;
 /// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
 #[cfg(test)]
 mod hunt_fixtures;

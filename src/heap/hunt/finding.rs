@@ -2,8 +2,9 @@
 
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
+use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
-use super::places::{Places, WayId};
+use super::places::{Places, Way, WayId};
 use super::shares::{Share, leak_shares};
 use super::trend::{Course, Trend, trend};
 use crate::inspect::{Fingerprint, Inspections, Verdict, fingerprint, suspect_stretch};
@@ -93,6 +94,8 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
     /// Whether it is known and accepted.
     pub is_accepted: bool,
+    /// Numbers by which its owner may say how much it takes at most: `int` objects under names as `maxsize`.
+    pub limits: Vec<ObjId>,
 }
 
 /// A place that may grow.
@@ -167,13 +170,34 @@ pub fn judge(
         .filter_map(|(one, name)| {
             Some(UnclearPlace {
                 place: name?.place,
-                held: judge.held(one.ways[0]),
+                held: judge.held(judge.places.way(one.ways[0])),
                 slows: one.trend.course == Course::Slows,
                 bound: judge.bound(one.ways[0]),
             })
         })
         .collect();
     PlaceFindings { findings, unclear }
+}
+
+impl PlaceFindings {
+    /// Puts those aside that still have room, where the limit of a finding is known.
+    pub fn set_aside(&mut self, limit: impl Fn(&Finding) -> Option<u64>) {
+        let findings = std::mem::take(&mut self.findings);
+        for finding in findings {
+            let held = finding.holds.first();
+            match (limit(&finding), held) {
+                (Some(most), Some(held)) if held.n_last <= most => {
+                    self.unclear.push(UnclearPlace {
+                        place: finding.place.clone(),
+                        held: held.clone(),
+                        slows: false,
+                        bound: Some(most),
+                    });
+                }
+                _ => self.findings.push(finding),
+            }
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -244,7 +268,7 @@ impl Judge<'_> {
             also,
             holder_type: self.snapshot.type_of(name.holder).key(),
             of: one.of,
-            holds: one.ways.iter().map(|&way| self.held(way)).collect(),
+            holds: self.all_held(&one.ways),
             rate,
             bytes_rate: self.bytes_rate(one, share),
             share_bytes: share.share_bytes,
@@ -265,6 +289,7 @@ impl Judge<'_> {
             },
             fingerprint: self.fingerprint(name),
             is_accepted: false,
+            limits: limit_numbers(self.snapshot, &name.path, name.holder),
         })
     }
 
@@ -279,8 +304,12 @@ impl Judge<'_> {
         Rate::of(&trend(self.history.seconds(), &bytes))
     }
 
-    fn held(&self, way: WayId) -> Held {
-        let way = self.places.way(way);
+    fn all_held(&self, ways: &[WayId]) -> Vec<Held> {
+        let ways = self.places.of_different_keys(ways);
+        ways.map(|way| self.held(way)).collect()
+    }
+
+    fn held(&self, way: &Way) -> Held {
         let measures = self.history.of(way).unwrap_or_default();
         let n_objects = |at: Option<&super::history::Measure>| {
             at.map_or(u64::from(way.n_objects), |at| u64::from(at.n_objects))
@@ -323,6 +352,7 @@ impl Finding {
             made_at: Vec::new(),
             why: format!("grew in {n_rises} of {n_intervals} intervals{why}"),
             is_accepted: false,
+            limits: Vec::new(),
         }
     }
 }
@@ -375,3 +405,6 @@ fn why(growing: &Growing) -> String {
     };
     format!("grew in {n_rises} of {n_intervals} intervals{removed}")
 }
+
+#[cfg(test)]
+mod tests;
