@@ -68,8 +68,6 @@ fn objects(look: &Value) -> impl Iterator<Item = &Value> {
 
 /// Places that no expression leads to: what only a frame has, and what a cache keeps for itself.
 const WITHOUT_EXPRESSION: [&str; 2] = ["frame", "lru"];
-/// Places in frames, which generators and coroutines have for themselves up to 3.10.
-const OLD_FRAMES: [&str; 2] = ["generator", "coroutine"];
 
 #[test]
 fn each_place_is_named_by_a_path_that_leads_to_the_object() {
@@ -78,10 +76,7 @@ fn each_place_is_named_by_a_path_that_leads_to_the_object() {
         target.eval("grow(0, 3)");
         let look = grown(&mut target, &["--max", "3"], "grow(3, 3)");
         let places = target.eval("PLACES");
-        let may_lack_one = |place: &str| {
-            let is_old_frame = py.version < (3, 11, 0) && OLD_FRAMES.contains(&place);
-            WITHOUT_EXPRESSION.contains(&place) || is_old_frame
-        };
+        let may_lack_one = |place: &str| WITHOUT_EXPRESSION.contains(&place);
         let mut wrong = Vec::new();
         for place in places.as_array().unwrap() {
             let place = place.as_str().unwrap();

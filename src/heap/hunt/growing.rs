@@ -198,6 +198,16 @@ impl Finder<'_> {
         }
     }
 
+    /// Whether the objects are collections, whose size has to do with how many entries they had at most:
+    /// one that leaks has more and more references.
+    fn has_entries(&self, way: WayId) -> bool {
+        const SEQUENCES_AND_DICTS: u32 = TypeFlags::LIST | TypeFlags::TUPLE | TypeFlags::DICT;
+        let type_id = self.places.way(way).type_id;
+        let of_type = &self.snapshot.types[type_id.0 as usize];
+        of_type.flags & SEQUENCES_AND_DICTS != 0
+            || matches!(&*of_type.key(), "set" | "frozenset" | "collections.deque")
+    }
+
     fn is_frame(&self, way: WayId) -> bool {
         let type_id = self.places.way(way).type_id;
         self.snapshot.types[type_id.0 as usize].is_frame()
@@ -251,7 +261,8 @@ impl Finder<'_> {
             let is_explained = ways.contains(&id)
                 || holders.contains(&way.to)
                 || self.above(id).any(|above| ways.contains(&above));
-            if is_explained || self.is_frame(id) {
+            let is_room = of == GrowthOf::Bytes && self.has_entries(id);
+            if is_explained || is_room || self.is_frame(id) {
                 continue;
             }
             let Some((values, trend)) = self.trend_of(id, value) else {

@@ -123,6 +123,17 @@ fn what_gives_back_most_comes_first() {
 }
 
 #[test]
+fn weak_references_come_after_what_keeps_their_objects() {
+    let judged = judged(&[10, 20, 30, 40, 50], |n| {
+        let (mut heap, shop) = shop();
+        fill(&mut heap, shop, "WEAK", ["list", "weakref.KeyedRef"], n * 9);
+        fill(&mut heap, shop, "PINNED", ["list", "shop.Observer"], n);
+        heap.finish()
+    });
+    assert_eq!(places_of(&judged), ["shop.PINNED", "shop.WEAK"]);
+}
+
+#[test]
 fn a_leak_in_each_of_many_objects_is_one_with_a_star() {
     let judged = judged(&[2, 4, 6, 8, 10], |n| {
         let (mut heap, shop) = shop();

@@ -153,9 +153,14 @@ fn more_references_to_what_is_there_anyway_are_growth() {
 }
 
 fn buffer_of(bytes: impl Fn(u32) -> u64) -> Seen {
+    sized("bytearray", bytes)
+}
+
+/// An object whose size at each of six looks is given.
+fn sized(type_name: &str, bytes: impl Fn(u32) -> u64) -> Seen {
     Seen::at(&[0, 1, 2, 3, 4, 5], |look| {
         let (mut heap, shop) = shop();
-        let buffer = heap.object("bytearray");
+        let buffer = heap.object(type_name);
         heap.attribute(shop, "BUFFER", buffer);
         heap.size(buffer, bytes(look));
         heap.finish()
@@ -171,6 +176,14 @@ fn one_object_that_is_larger_and_larger_is_growth() {
     let in_steps = [1_000, 9_000, 9_000, 17_000, 17_000, 33_000];
     let seen = buffer_of(|look| in_steps[look as usize]);
     assert_eq!(seen.types(), ["bytearray"]);
+}
+
+#[test]
+fn more_room_for_entries_that_come_and_go_is_no_growth() {
+    for collection in ["dict", "list", "set", "collections.deque"] {
+        let seen = sized(collection, |look| 1000 + u64::from(look) * 10_000);
+        assert_eq!(seen.types(), [] as [&str; 0], "{collection}");
+    }
 }
 
 #[test]
