@@ -62,6 +62,9 @@ mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt`: its verdicts and formats, `--trace`, `--fail`, `--accept`, its ways to end.
+#[cfg(test)]
+mod hunt;
 /// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
 #[cfg(test)]
 mod hunt_fixtures;

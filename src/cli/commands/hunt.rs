@@ -152,8 +152,11 @@ impl<'a> Hunt<'a> {
         let beside = self.beside.findings(&snapshot.capture, &self.mapped);
         let notes = [&self.notes[..], &beside.notes].concat();
         beside.merge_into(&mut judged.findings);
-        let native = self.native_memory.finding(self.history.seconds());
-        judged.findings.extend(native);
+        // What tracemalloc keeps for each block is beside Python's objects, too.
+        if !self.args.trace {
+            let native = self.native_memory.finding(self.history.seconds());
+            judged.findings.extend(native);
+        }
         self.accepted.mark(&mut judged.findings);
         let account = memory.ok().map(|mut account| {
             name_owners(&mut account, snapshot);
