@@ -1,6 +1,6 @@
 """Threads that wait for an answer that never comes.
 
-leakhunt must say: threads grow, at `leaky_threads.wait`.
+leakhunt must say: threads grow, `threads of wait() in leaky_threads`.
 """
 
 import threading

@@ -63,18 +63,24 @@ fn judged(promise: &Promise, hunt: &Value) -> Result<String, String> {
             .iter()
             .any(|key| key.rsplit('.').next() == Some(wanted))
     };
+    let is_one_of = |places: &[String]| kind == "place" && places.iter().any(|one| one == place);
     let is_kept = match promise {
         Promise::Nothing => false,
-        Promise::Place { type_name, places } => {
-            kind == "place" && places.iter().any(|one| one == place) && is_of(type_name)
-        }
+        // What a place holds may be what the objects are bound in, as a method is to its object.
+        Promise::Place { places, .. } => is_one_of(places),
         Promise::Garbage(type_name) => kind == "garbage" && is_of(type_name),
-        Promise::Native(type_name) => kind == "native_references" && is_of(type_name),
-        Promise::Threads(function) => kind == "threads" && place.contains(function),
+        Promise::Native { type_name, places } => {
+            kind == "native_references" && is_of(type_name) || is_one_of(places)
+        }
+        Promise::Threads(function) => kind == "threads" && place == function,
         Promise::Descriptors => kind == "descriptors",
     };
     let rate = first["objects_per_s"].as_f64().unwrap_or_default();
-    match is_kept && hunt["verdict"] == "leak" {
+    let verdict = match kind {
+        "garbage" | "native_references" => kind,
+        _ => "leak",
+    };
+    match is_kept && hunt["verdict"] == verdict {
         true => Ok(format!("{rate:+.0} /s")),
         false => Err(format!("{kind} {place:?} of {types:?}, {rate:+.0} /s")),
     }
@@ -184,7 +190,7 @@ fn table(fixtures: &[Fixture], interpreters: &[&Interpreter], said: &Said) -> St
                 format!("`{type_name}` held by `{}`", places[0])
             }
             Some(Promise::Garbage(type_name)) => format!("garbage of `{type_name}`"),
-            Some(Promise::Native(type_name)) => format!("`{type_name}` held by native code"),
+            Some(Promise::Native { type_name, .. }) => format!("`{type_name}` held by native code"),
             Some(Promise::Threads(function)) => format!("threads that run `{function}`"),
             Some(Promise::Descriptors) => "descriptors".to_owned(),
             Some(Promise::Nothing) | None => "(a twin alone)".to_owned(),

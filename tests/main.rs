@@ -65,6 +65,9 @@ mod hpy;
 /// `hunt`: its verdicts and formats, `--trace`, `--fail`, `--accept`, its ways to end.
 #[cfg(test)]
 mod hunt;
+/// `hunt --children`: all processes of a tree, each looked at, differences between them named.
+#[cfg(test)]
+mod hunt_children;
 /// `hunt` on all fixtures: each leak is named first, and nothing is said of the twins.
 #[cfg(test)]
 mod hunt_fixtures;

@@ -42,6 +42,62 @@ pub fn candidates() -> Vec<Candidate> {
     candidates
 }
 
+/// A process of a tree.
+#[derive(Debug)]
+pub struct TreeProcess {
+    /// Its process id, as the caller sees it.
+    pub pid: u32,
+    /// Its command line, as [`Candidate::command`].
+    pub command: String,
+    /// What it runs; `None` where that is no CPython.
+    pub candidate: Option<Candidate>,
+}
+
+/// A process and all that descend from it, but not the caller; parents before their children, the first
+/// started first. Empty when there is no such process. What is left of one whose end nobody has asked
+/// for is not in it. Reads the status of all processes of the machine, some 20 µs each.
+pub fn process_tree(root: u32) -> Vec<TreeProcess> {
+    let own = std::process::id();
+    let status = |pid| Some((pid, Status::of(pid).ok()?));
+    let all: Vec<(u32, Status)> = process_ids()
+        .filter_map(status)
+        .filter(|(pid, status)| *pid != own && status.rss_bytes.is_some())
+        .collect();
+    let parents: Vec<(u32, u32)> = all
+        .iter()
+        .map(|(pid, status)| (*pid, status.parent))
+        .collect();
+    in_tree(root, &parents)
+        .into_iter()
+        .filter_map(|pid| {
+            let (_, status) = all.iter().find(|(one, _)| *one == pid)?;
+            Some(TreeProcess {
+                pid,
+                command: command(pid, status),
+                candidate: candidate(pid),
+            })
+        })
+        .collect()
+}
+
+/// The root, where there is one, and who descends from it; of processes and their parents.
+fn in_tree(root: u32, parents: &[(u32, u32)]) -> Vec<u32> {
+    let is_there = parents.iter().any(|&(pid, _)| pid == root);
+    let mut found: Vec<u32> = is_there.then_some(root).into_iter().collect();
+    let mut next = 0;
+    while let Some(&parent) = found.get(next) {
+        next += 1;
+        let mut children: Vec<u32> = parents
+            .iter()
+            .filter(|&&(pid, of)| of == parent && !found.contains(&pid))
+            .map(|&(pid, _)| pid)
+            .collect();
+        children.sort_unstable();
+        found.extend(children);
+    }
+    found
+}
+
 fn process_ids() -> impl Iterator<Item = u32> {
     let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
     entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -212,6 +268,33 @@ mod tests {
         }
         assert_eq!(version_of_name("python3.13t"), Some("3.13".into()));
         assert_eq!(version_of_name("python3"), None);
+    }
+
+    #[test]
+    fn a_tree_has_all_who_descend_from_its_root_and_nobody_else() {
+        let parents = [(9, 7), (1, 0), (7, 1), (8, 7), (12, 9), (3, 1), (20, 3)];
+        assert_eq!(in_tree(7, &parents), [7, 8, 9, 12]);
+        assert_eq!(in_tree(12, &parents), [12]);
+        assert_eq!(in_tree(5, &parents), Vec::<u32>::new());
+        // Read at different moments, a number may have come again.
+        assert_eq!(in_tree(1, &[(1, 2), (2, 1)]), [1, 2]);
+    }
+
+    #[test]
+    fn who_runs_no_python_is_in_the_tree_without_it() {
+        let mut child = std::process::Command::new("sleep")
+            .arg("60")
+            .spawn()
+            .unwrap();
+        let tree = process_tree(child.id());
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(tree.len(), 1, "{tree:?}");
+        assert_eq!(tree[0].pid, child.id());
+        assert!(tree[0].candidate.is_none());
+        assert_eq!(process_tree(child.id()).len(), 0, "it has ended");
+        let own = std::process::id();
+        assert!(process_tree(own).iter().all(|one| one.pid != own));
     }
 
     #[test]

@@ -58,7 +58,7 @@ mod tracer;
 
 pub use address_space::{AddressSpace, PAGE_BYTES, ResidentMapping};
 pub use channel::{Channel, ChannelError};
-pub use discover::{Candidate, candidates};
+pub use discover::{Candidate, TreeProcess, candidates, process_tree};
 pub use error::AttachError;
 pub use image::{AgentImage, ImageError};
 pub use maps::mapped_files;

@@ -15,7 +15,7 @@ pub(crate) struct Output {
     /// Columns of the terminal that stdout is; `None` where it is none.
     pub(crate) width: Option<usize>,
     /// Whether progress is shown: on a terminal that is told notes.
-    pub(crate) shows_progress: bool,
+    shows_progress: bool,
     #[cfg(test)]
     discards_results: bool,
 }

@@ -57,6 +57,13 @@ pub(crate) fn start_ticks(pid: u32) -> Option<u64> {
     fields.nth(18)?.parse().ok()
 }
 
+/// The process that started it, or took it over; `None` when it is gone or has none.
+pub(crate) fn parent_of(pid: u32) -> Option<u32> {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+    line.trim().parse().ok().filter(|&parent| parent != 0)
+}
+
 /// The most bytes of a command line that are kept.
 const MAX_COMMAND: usize = 1000;
 
@@ -104,6 +111,8 @@ mod tests {
         let program = std::env::args().next().unwrap();
         assert!(command_of(own).starts_with(&program));
         assert_eq!(command_of(u32::MAX), "");
+        assert_eq!(parent_of(own), Some(std::os::unix::process::parent_id()));
+        assert_eq!(parent_of(u32::MAX), None);
     }
 
     #[test]

@@ -20,9 +20,9 @@ use crate::session::{Link, Session, SessionError, ended_text};
 /// meanwhile then inherits nothing, and CPython 3.12 and later do not warn of a fork beside a thread.
 const SHORTEST_ABSENCE: Duration = Duration::from_secs(1);
 /// How often a wait without an agent looks whether the target lives.
-const LIFE_CHECK: Duration = Duration::from_millis(100);
+pub(crate) const LIFE_CHECK: Duration = Duration::from_millis(100);
 /// So many looks may fail one after the other before the run ends.
-const MAX_FAILURES: u32 = 5;
+pub(crate) const MAX_FAILURES: u32 = 5;
 
 /// A target as far as looks need it.
 pub(crate) trait LiveTarget {
@@ -168,7 +168,10 @@ impl Rounds<'_> {
     }
 
     /// One look; attaches where there is no session, and drops one that is of no use any more.
-    fn look<T: LiveTarget>(
+    ///
+    /// # Errors
+    /// Why it did not come about.
+    pub(crate) fn look<T: LiveTarget>(
         &self,
         looks: &mut impl Looks,
         target: &mut T,

@@ -6,6 +6,7 @@ use crate::args::TargetArgs;
 use crate::failure::{Exit, Failure, exit_of, is_closed_pipe};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
+use crate::procfs::parent_of;
 use crate::render::ps;
 use crate::spawned::Spawned;
 
@@ -23,6 +24,34 @@ impl Target {
     /// # Errors
     /// When the command cannot be started, or there is not exactly one process to find.
     pub(crate) fn choose(options: &TargetArgs, output: &Output) -> anyhow::Result<Self> {
+        Self::choose_by(options, output, |all, own_uid| {
+            let pid = only_one(all, own_uid)?;
+            output.note(format_args!(
+                "taking process {pid}, the only CPython process of yours"
+            ));
+            Ok(pid)
+        })
+    }
+
+    /// The same for the root of a tree of processes; those that descend from another are not counted.
+    ///
+    /// # Errors
+    /// As of [`Self::choose`].
+    pub(crate) fn choose_tree(options: &TargetArgs, output: &Output) -> anyhow::Result<Self> {
+        Self::choose_by(options, output, |all, own_uid| {
+            let pid = only_one(roots(all, parent_of), own_uid)?;
+            output.note(format_args!(
+                "taking process {pid} and its children, the only tree of CPython processes of yours"
+            ));
+            Ok(pid)
+        })
+    }
+
+    fn choose_by(
+        options: &TargetArgs,
+        output: &Output,
+        find: impl FnOnce(&[Candidate], u32) -> Result<u32, Failure>,
+    ) -> anyhow::Result<Self> {
         if let Some(pid) = options.pid {
             return Ok(Self { pid, child: None });
         }
@@ -36,10 +65,7 @@ impl Target {
             });
         }
         let own_uid = rustix::process::geteuid().as_raw();
-        let pid = only_one(&candidates(), own_uid)?;
-        output.note(format_args!(
-            "taking process {pid}, the only CPython process of yours"
-        ));
+        let pid = find(&candidates(), own_uid)?;
         Ok(Self { pid, child: None })
     }
 
@@ -76,10 +102,30 @@ impl Target {
     }
 }
 
+/// Those that descend from no other that can be attached.
+fn roots(
+    all: &[Candidate],
+    parent_of: impl Fn(u32) -> Option<u32>,
+) -> impl Iterator<Item = &Candidate> {
+    /// Processes end and numbers come again while they are read.
+    const MOST_ANCESTORS: usize = 1000;
+    all.iter().filter(move |candidate| {
+        let ancestors = std::iter::successors(parent_of(candidate.pid), |&pid| parent_of(pid));
+        let is_below = ancestors.take(MOST_ANCESTORS).any(|pid| {
+            let mut attachable = all.iter().filter(|one| one.obstacle.is_none());
+            attachable.any(|one| one.pid == pid && pid != candidate.pid)
+        });
+        !is_below
+    })
+}
+
 /// The one process of `own_uid` that can be attached.
-fn only_one(all: &[Candidate], own_uid: u32) -> Result<u32, Failure> {
+fn only_one<'a>(
+    all: impl IntoIterator<Item = &'a Candidate>,
+    own_uid: u32,
+) -> Result<u32, Failure> {
     let (attachable, others): (Vec<_>, Vec<_>) = all
-        .iter()
+        .into_iter()
         .filter(|candidate| candidate.uid == own_uid)
         .partition(|candidate| candidate.obstacle.is_none());
     match (attachable.as_slice(), others.as_slice()) {
@@ -140,6 +186,32 @@ mod tests {
             candidate(3, 7, false),
         ];
         assert_eq!(only_one(&all, 7).unwrap(), 2);
+    }
+
+    #[test]
+    fn of_a_tree_only_the_root_counts() {
+        let all = [
+            candidate(4, 7, true),
+            candidate(5, 7, true),
+            candidate(6, 7, true),
+        ];
+        // 6 descends from 4 by a shell.
+        let parent_of = |pid| {
+            [(4, 1), (5, 4), (6, 50), (50, 4)]
+                .into_iter()
+                .find(|one| one.0 == pid)
+        };
+        let parent_of = |pid| parent_of(pid).map(|one| one.1);
+        assert_eq!(only_one(roots(&all, parent_of), 7).unwrap(), 4);
+        let two = [
+            candidate(4, 7, false),
+            candidate(5, 7, true),
+            candidate(6, 7, true),
+        ];
+        assert_eq!(
+            only_one(roots(&two, parent_of), 7).unwrap_err().exit.code(),
+            2
+        );
     }
 
     #[test]

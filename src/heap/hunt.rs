@@ -8,6 +8,7 @@ mod beside;
 mod finding;
 mod growing;
 mod history;
+mod limits;
 mod name;
 mod places;
 mod rise;

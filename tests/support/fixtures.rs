@@ -22,8 +22,11 @@ pub(crate) enum Promise {
     },
     /// Objects of a type grow that nothing holds.
     Garbage(String),
-    /// Objects of a type grow that native code holds.
-    Native(String),
+    /// Objects of a type grow that native code holds; in some versions one of these places does.
+    Native {
+        type_name: String,
+        places: Vec<String>,
+    },
     /// Threads grow that run a function.
     Threads(String),
     /// Descriptors grow.
@@ -62,7 +65,10 @@ fn promise(text: &str) -> Option<Promise> {
         _ if said.starts_with("threads grow") => Promise::Threads(quoted.next()?),
         _ if said.starts_with("descriptors grow") => Promise::Descriptors,
         _ if said.ends_with("is garbage.") => Promise::Garbage(quoted.next()?),
-        _ if said.ends_with("held by native code.") => Promise::Native(quoted.next()?),
+        _ if said.contains(" grows, held by native code") => Promise::Native {
+            type_name: quoted.next()?,
+            places: quoted.collect(),
+        },
         _ if said.contains(" grows, held by `") => Promise::Place {
             type_name: quoted.next()?,
             places: quoted.collect(),

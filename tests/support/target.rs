@@ -52,6 +52,7 @@ fn source(name: &str) -> &'static str {
         "subreaper" => target_source!("subreaper"),
         "subprocess_loop" => target_source!("subprocess_loop"),
         "threads" => target_source!("threads"),
+        "workers" => target_source!("workers"),
         "zoo" => target_source!("zoo"),
         _ => panic!("no target called {name}"),
     }

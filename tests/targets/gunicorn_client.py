@@ -1,10 +1,11 @@
-"""Starts gunicorn with two workers on the socket in argv, and asks it."""
+"""Starts gunicorn with two workers on the socket in argv, and asks it. The app may be in argv too."""
 import http.client
 import socket
 import subprocess
 import time
 
 APP = "def app(environ, start): start('200 OK', [('Content-Length', '2')]); return [b'ok']"
+APP = sys.argv[2] if len(sys.argv) > 2 else APP
 PATH = sys.argv[1]
 server = subprocess.Popen(
     [
@@ -37,6 +38,11 @@ def ask(n):
         finally:
             connection.close()
     return n_failed
+
+
+def ask_on():
+    """Asks all the time, in a thread."""
+    threading.Thread(target=lambda: [ask(20) for _ in iter(int, 1)], daemon=True).start()
 
 
 def stop():

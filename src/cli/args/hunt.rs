@@ -33,6 +33,10 @@ pub(crate) struct HuntArgs {
     /// blocks, native memory, files, stacks.
     #[arg(long, conflicts_with_all = ["span", "scans", "trace", "fail", "accept", "format"])]
     pub(crate) account: bool,
+    /// Hunt in the process and in all that descend from it, as the workers of gunicorn or celery, in
+    /// turns: a leak is told once, with the processes that have it.
+    #[arg(long, conflicts_with = "account")]
+    pub(crate) children: bool,
     /// Exit with code 1 when something leaks that is not accepted.
     #[arg(long)]
     pub(crate) fail: bool,
@@ -60,6 +64,7 @@ Examples:
   leakhunt hunt --pid 4121
   leakhunt hunt --pid 4121 --for 10m --trace
   leakhunt hunt --for 30s -- python app.py
+  leakhunt hunt --pid 4120 --children
   leakhunt hunt --pid 4121 --fail --accept known-leaks.txt
   leakhunt hunt --pid 4121 --format markdown > report.md
   leakhunt hunt --pid 4121 --account

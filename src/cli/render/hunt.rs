@@ -2,12 +2,15 @@
 
 mod json;
 mod markdown;
+mod tree;
 
 use std::fmt::Write as _;
 use std::time::Duration;
 
 use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
-use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Held, PlaceFindings, Rate};
+use leakhunt_heap::hunt::{
+    Finding, FindingKind, GrowthOf, Held, PlaceFindings, Rate, UnclearPlace,
+};
 use leakhunt_heap::{Capture, MemoryAccount};
 
 use super::account::memory_lines;
@@ -15,6 +18,7 @@ use super::numbers::{bytes, count, counted, duration};
 use super::text::escape_controls;
 use crate::args::HuntFormat;
 use crate::memory_limit::MemoryLimit;
+pub(crate) use tree::{TreeFinding, TreeReport, tree_report};
 
 /// What a hunt came to.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -100,6 +104,10 @@ pub(crate) struct Report<'a> {
 }
 
 impl Report<'_> {
+    fn last_rss_bytes(&self) -> u64 {
+        self.rss_bytes.last().copied().unwrap_or(0)
+    }
+
     fn span(&self) -> Duration {
         let first = self.seconds.first().copied().unwrap_or(0.0);
         let last = self.seconds.last().copied().unwrap_or(0.0);
@@ -116,12 +124,22 @@ impl Report<'_> {
 
     /// How long this leak alone takes to the limit.
     fn time_to_limit(&self, finding: &Finding) -> Option<Duration> {
+        self.time_at(finding.bytes_rate.per_second)
+    }
+
+    /// How long so many bytes a second take to the limit.
+    fn time_at(&self, bytes_per_second: f64) -> Option<Duration> {
         let left = self.memory_limit?.headroom_bytes() as f64;
-        let seconds = left / finding.bytes_rate.per_second;
+        let seconds = left / bytes_per_second;
         // More than ten years are no forecast.
         (0.0..3.2e8)
             .contains(&seconds)
             .then(|| Duration::from_secs_f64(seconds))
+    }
+
+    /// What is to be said where nothing was found.
+    fn sentence(&self) -> Option<String> {
+        sentence(self.verdict, self.span(), &format!("--pid {}", self.pid))
     }
 
     /// What to type next.
@@ -165,7 +183,9 @@ fn text(report: &Report<'_>) -> String {
     let mut shown = heading(report);
     for (number, finding) in (1..).zip(report.shown()) {
         shown.push('\n');
-        finding_lines(&mut shown, report, number, finding);
+        let time = report.time_to_limit(finding);
+        finding_lines(&mut shown, report, number, finding, time);
+        next_line(&mut shown, report, finding);
     }
     let n_more = report.judged.findings.len() - report.shown().len();
     if n_more > 0 {
@@ -175,24 +195,14 @@ fn text(report: &Report<'_>) -> String {
             counted(n_more as u64, "more leak")
         );
     }
-    if let Some(sentence) = sentence(report) {
+    if let Some(sentence) = report.sentence() {
         let _ = writeln!(shown, "\n{sentence}");
     }
     if report.verdict != Verdict::Unclear && !report.judged.unclear.is_empty() {
         shown.push_str("\nmay grow, too; a longer watch tells\n");
     }
     for place in &report.judged.unclear {
-        let how = match (place.bound, place.slows) {
-            (Some(most), _) => format!("; it takes {} at most", count(most)),
-            (None, true) => ", ever slower".to_owned(),
-            (None, false) => String::new(),
-        };
-        let _ = writeln!(
-            shown,
-            "  perhaps  {}: {}{how}",
-            escape_controls(&place.place),
-            held(&place.held)
-        );
+        titled_line(&mut shown, "perhaps", &perhaps(place));
     }
     if let Some(account) = report.account {
         shown.push('\n');
@@ -206,25 +216,30 @@ fn text(report: &Report<'_>) -> String {
 
 fn heading(report: &Report<'_>) -> String {
     let capture = report.capture;
-    let rss = report.rss_bytes.last().copied().unwrap_or(0);
     format!(
         "process {} (CPython {}, {} objects, RSS {})\n{} in {}, longest pause {}\n",
         report.pid,
         escape_controls(&capture.python),
         count(report.n_objects),
-        bytes(rss),
+        bytes(report.last_rss_bytes()),
         counted(report.seconds.len() as u64, "look"),
         duration(report.span()),
         duration(report.longest_pause)
     )
 }
 
-fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding: &Finding) {
+fn finding_lines(
+    shown: &mut String,
+    report: &Report<'_>,
+    number: usize,
+    finding: &Finding,
+    time_to_limit: Option<Duration>,
+) {
     let holder = match &*finding.holder_type {
         "" => String::new(),
         holder => format!("  ({})", escape_controls(holder)),
     };
-    let limit = match (report.memory_limit, report.time_to_limit(finding)) {
+    let limit = match (report.memory_limit, time_to_limit) {
         (Some(limit), Some(time)) => format!("  {limit} in {}", duration(time)),
         _ => String::new(),
     };
@@ -239,9 +254,7 @@ fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding
         "LEAK {number}{accepted}  {}{holder}  {growth}{limit}",
         escape_controls(&finding.place),
     );
-    let mut line = |title: &str, text: &str| {
-        let _ = writeln!(shown, "  {title:<8} {}", escape_controls(text));
-    };
+    let mut line = |title: &str, text: &str| titled_line(shown, title, text);
     for (index, one) in finding.holds.iter().enumerate() {
         line(if index == 0 { "holds" } else { "" }, &held(one));
     }
@@ -263,7 +276,24 @@ fn finding_lines(shown: &mut String, report: &Report<'_>, number: usize, finding
     }
     line("why", &finding.why);
     line("known as", &finding.fingerprint.to_string());
-    line("next", &report.next(finding));
+}
+
+fn next_line(shown: &mut String, report: &Report<'_>, finding: &Finding) {
+    titled_line(shown, "next", &report.next(finding));
+}
+
+fn titled_line(shown: &mut String, title: &str, text: &str) {
+    let _ = writeln!(shown, "  {title:<8} {}", escape_controls(text));
+}
+
+/// `shop.cache.RENDER_CACHE: 12 str, were 10, ever slower`.
+fn perhaps(place: &UnclearPlace) -> String {
+    let how = match (place.bound, place.slows) {
+        (Some(most), _) => format!("; it takes {} at most", count(most)),
+        (None, true) => ", ever slower".to_owned(),
+        (None, false) => String::new(),
+    };
+    format!("{}: {}{how}", place.place, held(&place.held))
 }
 
 /// `12,310 shop.render.RenderInfo, were 9,870`.
@@ -330,12 +360,11 @@ fn bytes_rate(rate: Rate) -> String {
     }
 }
 
-/// What is to be said where nothing was found.
-fn sentence(report: &Report<'_>) -> Option<String> {
-    let span = report.span();
+/// What is to be said where nothing was found by watching `target`, as `--pid 4121`, for `span`.
+fn sentence(verdict: Verdict, span: Duration, target: &str) -> Option<String> {
     let longer = duration(span * 5);
-    let pid = report.pid;
-    Some(match report.verdict {
+    let seconds = (span * 5).as_secs().max(60);
+    Some(match verdict {
         Verdict::Leak | Verdict::Garbage | Verdict::NativeReferences | Verdict::NativeMemory => {
             return None;
         }
@@ -345,18 +374,15 @@ fn sentence(report: &Report<'_>) -> Option<String> {
         }
         Verdict::NoLeak => format!(
             "no leak: no place grew throughout {}. A slower one shows in a longer watch:\n  leakhunt \
-             hunt --pid {pid} --for {}s",
+             hunt {target} --for {seconds}s",
             duration(span),
-            (span * 5).as_secs().max(60)
         ),
         Verdict::Unclear => format!(
-            "too little growth to tell. Watch for {longer}:\n  leakhunt hunt --pid {pid} --for {}s",
-            (span * 5).as_secs().max(60)
+            "too little growth to tell. Watch for {longer}:\n  leakhunt hunt {target} --for {seconds}s",
         ),
-        Verdict::TooFewLooks => format!(
-            "too few looks to tell: {} or more show whether something grows",
-            FEWEST_LOOKS
-        ),
+        Verdict::TooFewLooks => {
+            format!("too few looks to tell: {FEWEST_LOOKS} or more show whether something grows")
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
+use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
 use super::places::{Places, Way, WayId};
 use super::shares::{Share, leak_shares};
@@ -93,6 +94,8 @@ pub struct Finding {
     pub fingerprint: Fingerprint,
     /// Whether it is known and accepted.
     pub is_accepted: bool,
+    /// Numbers by which its owner may say how much it takes at most: `int` objects under names as `maxsize`.
+    pub limits: Vec<ObjId>,
 }
 
 /// A place that may grow.
@@ -174,6 +177,27 @@ pub fn judge(
         })
         .collect();
     PlaceFindings { findings, unclear }
+}
+
+impl PlaceFindings {
+    /// Puts those aside that still have room, where the limit of a finding is known.
+    pub fn set_aside(&mut self, limit: impl Fn(&Finding) -> Option<u64>) {
+        let findings = std::mem::take(&mut self.findings);
+        for finding in findings {
+            let held = finding.holds.first();
+            match (limit(&finding), held) {
+                (Some(most), Some(held)) if held.n_last <= most => {
+                    self.unclear.push(UnclearPlace {
+                        place: finding.place.clone(),
+                        held: held.clone(),
+                        slows: false,
+                        bound: Some(most),
+                    });
+                }
+                _ => self.findings.push(finding),
+            }
+        }
+    }
 }
 
 struct Judge<'a> {
@@ -265,6 +289,7 @@ impl Judge<'_> {
             },
             fingerprint: self.fingerprint(name),
             is_accepted: false,
+            limits: limit_numbers(self.snapshot, &name.path, name.holder),
         })
     }
 
@@ -327,6 +352,7 @@ impl Finding {
             made_at: Vec::new(),
             why: format!("grew in {n_rises} of {n_intervals} intervals{why}"),
             is_accepted: false,
+            limits: Vec::new(),
         }
     }
 }

@@ -159,8 +159,7 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         .find(|&member| places.paths().parent(member) == Some(holder))?;
     // Those that the links of a chain hold, each its own, are the chain's.
     let is_of_links = |&member: &ObjId| {
-        let parent = places.paths().parent(member)?;
-        let way = places.way_of(parent)?;
+        let way = places.way_of(owner(places, member)?)?;
         Some(places.way(way).to != way)
     };
     if !is_one
@@ -169,10 +168,21 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
             .filter_map(is_of_links)
             .any(|is_link| is_link)
     {
-        let (first, next) = start_of_chain(places, places.way_of(holder)?, object)?;
+        let way = places.way_of(owner(places, object)?)?;
+        let (first, next) = start_of_chain(places, way, object)?;
         return Some((first, next, true));
     }
     Some((holder, object, is_one))
+}
+
+/// Who refers to an object; for an attribute that is in a `__dict__` the one whose that is.
+fn owner(places: &Places, object: ObjId) -> Option<ObjId> {
+    let parents = std::iter::successors(places.paths().parent(object), |&parent| {
+        places.paths().parent(parent)
+    });
+    parents
+        .into_iter()
+        .find(|&parent| places.way_of(parent).is_some())
 }
 
 /// Of a chain or a tree each link holds the next: the one that no other holds, and the object on the way
@@ -181,12 +191,16 @@ fn start_of_chain(places: &Places, way: WayId, member: ObjId) -> Option<(ObjId, 
     let place = places.way(way).to;
     let is_link = |object| places.way_of(object).map(|way| places.way(way).to) == Some(place);
     let mut start = None;
-    let mut next = member;
-    while let Some(object) = places.paths().parent(next) {
-        if is_link(object) {
-            start = Some((object, next));
+    let (mut next, mut object) = (member, member);
+    while let Some(parent) = places.paths().parent(object) {
+        if is_link(parent) {
+            start = Some((parent, next));
         }
-        next = object;
+        // A `__dict__` is but a part of a link.
+        if places.way_of(parent).is_some() {
+            next = parent;
+        }
+        object = parent;
     }
     start
 }

@@ -12,14 +12,32 @@ const FEW: u64 = leakhunt_heap::hunt::trend::FEWEST_LOOKS as u64;
 /// So many looks, evenly over `span`, the first at its start and the last at its end; by themselves as
 /// many as leave half of the time between them. One look took `cost`.
 pub(super) fn schedule(span: Duration, wanted: Option<u64>, cost: Duration) -> Schedule {
-    let affordable = span.as_nanos() / (cost.as_nanos() * 2).max(1) + 1;
-    let affordable = u64::try_from(affordable).unwrap_or(u64::MAX);
-    let count = wanted.unwrap_or_else(|| affordable.clamp(FEW, MANY));
-    let n_intervals = u32::try_from(count - 1).unwrap_or(u32::MAX).max(1);
+    let count = wanted.unwrap_or_else(|| affordable(span, cost).clamp(FEW, MANY));
     Schedule {
-        interval: (span / n_intervals).max(cost).max(Duration::from_millis(1)),
+        interval: interval(span, count - 1, cost),
         count: Some(count),
     }
+}
+
+/// The same with `n_left` more looks at most, the last after `left`, since a look takes longer than
+/// thought.
+pub(super) fn schedule_again(left: Duration, n_left: u64, cost: Duration) -> Schedule {
+    let count = n_left.min(affordable(left, cost).max(FEW));
+    Schedule {
+        interval: interval(left, count, cost),
+        count: Some(count),
+    }
+}
+
+/// So many looks leave half of the time between them.
+fn affordable(span: Duration, cost: Duration) -> u64 {
+    let affordable = span.as_nanos() / (cost.as_nanos() * 2).max(1) + 1;
+    u64::try_from(affordable).unwrap_or(u64::MAX)
+}
+
+fn interval(span: Duration, n_intervals: u64, cost: Duration) -> Duration {
+    let n_intervals = u32::try_from(n_intervals).unwrap_or(u32::MAX).max(1);
+    (span / n_intervals).max(cost).max(Duration::from_millis(1))
 }
 
 #[cfg(test)]
@@ -41,5 +59,19 @@ mod tests {
         // Four at least, however long that takes.
         assert_eq!(planned(60, None, 40_000), (4, s(40)));
         assert_eq!(planned(1, Some(5), 1_000), (5, s(1)));
+    }
+
+    #[test]
+    fn what_is_left_of_the_time_is_spaced_anew() {
+        let again = |left_s, n_left, cost_ms| {
+            let cost = Duration::from_millis(cost_ms);
+            let schedule = schedule_again(Duration::from_secs(left_s), n_left, cost);
+            (schedule.count.unwrap(), schedule.interval)
+        };
+        let s = Duration::from_secs;
+        assert_eq!(again(56, 7, 100), (7, s(8)));
+        assert_eq!(again(50, 8, 5_000), (6, Duration::from_secs(50) / 6));
+        assert_eq!(again(10, 8, 10_000), (4, s(10)));
+        assert_eq!(again(0, 3, 100), (3, Duration::from_millis(100)));
     }
 }

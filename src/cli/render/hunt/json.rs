@@ -1,9 +1,9 @@
 //! `leakhunt.findings/1`.
 
-use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
+use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate, UnclearPlace};
 use serde::Serialize;
 
-use super::Report;
+use super::{Report, TreeReport};
 use crate::render::account::{MemoryValue, memory_value};
 
 /// The name and version of the JSON schema.
@@ -24,7 +24,21 @@ struct Document<'a> {
     findings: Vec<FindingJson<'a>>,
     unclear: Vec<Unclear<'a>>,
     memory: Option<MemoryValue<'a>>,
+    /// Of a hunt in a tree of processes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<Vec<Process<'a>>>,
     notes: &'a [String],
+}
+
+#[derive(Serialize)]
+struct Process<'a> {
+    pid: u32,
+    command: &'a str,
+    objects: u64,
+    rss_bytes: u64,
+    looks: usize,
+    verdict: &'static str,
+    memory: Option<MemoryValue<'a>>,
 }
 
 #[derive(Serialize)]
@@ -52,6 +66,9 @@ struct FindingJson<'a> {
     fingerprint: String,
     accepted: bool,
     next: String,
+    /// Of a hunt in a tree of processes: those that have it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    processes: Option<Vec<u32>>,
 }
 
 #[derive(Serialize)]
@@ -82,10 +99,69 @@ impl<'a> From<&'a leakhunt_heap::hunt::Held> for Held<'a> {
     }
 }
 
+impl<'a> From<&'a UnclearPlace> for Unclear<'a> {
+    fn from(unclear: &'a UnclearPlace) -> Self {
+        Self {
+            place: &unclear.place,
+            holds: (&unclear.held).into(),
+            slows: unclear.slows,
+            at_most: unclear.bound,
+        }
+    }
+}
+
 /// One document.
 pub(super) fn document(report: &Report<'_>) -> Vec<u8> {
     let judged = report.judged;
-    let document = Document {
+    written(&Document {
+        findings: judged
+            .findings
+            .iter()
+            .map(|finding| finding_json(report, finding))
+            .collect(),
+        unclear: judged.unclear.iter().map(Unclear::from).collect(),
+        ..frame(report)
+    })
+}
+
+/// One document on all processes of a tree; its numbers are sums over the processes, or the highest of
+/// them.
+pub(super) fn tree_document(tree: &TreeReport<'_>) -> Vec<u8> {
+    let Some(first) = tree.processes.first() else {
+        return Vec::new();
+    };
+    let findings = tree.findings.iter().map(|one| {
+        let (index, finding) = one.fastest();
+        FindingJson {
+            seconds_to_limit: tree.time_to_limit(one).map(|time| time.as_secs()),
+            processes: Some(tree.pids_of(one)),
+            ..finding_json(&tree.processes[index], finding)
+        }
+    });
+    written(&Document {
+        pid: tree.root,
+        looks: tree.n_looks(),
+        seconds: rounded(tree.span().as_secs_f64()),
+        longest_pause_ms: tree.longest_pause().as_secs_f64() * 1000.0,
+        objects_total: tree.n_objects(),
+        rss_bytes: tree.rss_bytes(),
+        verdict: tree.verdict().name(),
+        findings: findings.collect(),
+        unclear: tree
+            .unclear()
+            .into_iter()
+            .map(|(place, _)| place.into())
+            .collect(),
+        memory: None,
+        processes: Some(tree.processes.iter().map(process).collect()),
+        notes: tree.notes,
+        ..frame(first)
+    })
+}
+
+/// A document without findings.
+fn frame<'a>(report: &Report<'a>) -> Document<'a> {
+    Document {
         schema: SCHEMA,
         pid: report.pid,
         python: &report.capture.python,
@@ -94,29 +170,35 @@ pub(super) fn document(report: &Report<'_>) -> Vec<u8> {
         seconds: rounded(report.span().as_secs_f64()),
         longest_pause_ms: rounded(report.longest_pause.as_secs_f64() * 1000.0),
         objects_total: report.n_objects,
-        rss_bytes: report.rss_bytes.last().copied().unwrap_or(0),
+        rss_bytes: report.last_rss_bytes(),
         verdict: report.verdict.name(),
-        findings: judged
-            .findings
-            .iter()
-            .map(|finding| finding_json(report, finding))
-            .collect(),
-        unclear: judged
-            .unclear
-            .iter()
-            .map(|unclear| Unclear {
-                place: &unclear.place,
-                holds: (&unclear.held).into(),
-                slows: unclear.slows,
-                at_most: unclear.bound,
-            })
-            .collect(),
-        memory: report
-            .account
-            .map(|account| memory_value(account, report.memory_limit.as_ref())),
+        findings: Vec::new(),
+        unclear: Vec::new(),
+        memory: memory(report),
+        processes: None,
         notes: report.notes,
-    };
-    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
+    }
+}
+
+fn process<'a>(report: &Report<'a>) -> Process<'a> {
+    Process {
+        pid: report.pid,
+        command: &report.capture.command,
+        objects: report.n_objects,
+        rss_bytes: report.last_rss_bytes(),
+        looks: report.seconds.len(),
+        verdict: report.verdict.name(),
+        memory: memory(report),
+    }
+}
+
+fn memory<'a>(report: &Report<'a>) -> Option<MemoryValue<'a>> {
+    let account = report.account?;
+    Some(memory_value(account, report.memory_limit.as_ref()))
+}
+
+fn written(document: &Document<'_>) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
     text.push(b'\n');
     text
 }
@@ -156,6 +238,7 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
         fingerprint: finding.fingerprint.to_string(),
         accepted: finding.is_accepted,
         next: report.next(finding),
+        processes: None,
     }
 }
 

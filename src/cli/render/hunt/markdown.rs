@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::{Report, Verdict, growth, held, keeps, sentence};
+use leakhunt_heap::hunt::Finding;
+
+use super::{Report, TreeReport, Verdict, growth, held, keeps};
 use crate::render::numbers::{bytes, count, counted, duration};
 
 /// One document.
@@ -13,47 +15,87 @@ pub(super) fn document(report: &Report<'_>) -> String {
         report.pid,
         code(&report.capture.python),
         count(report.n_objects),
-        bytes(report.rss_bytes.last().copied().unwrap_or(0)),
+        bytes(report.last_rss_bytes()),
         counted(report.seconds.len() as u64, "look"),
         duration(report.span()),
     );
     if !report.shown().is_empty() {
-        shown.push_str("\n| place | holds | growth | keeps | package |\n|---|---|---|---|---|\n");
+        let _ = writeln!(shown, "\n{HEADINGS}\n{RULER}");
     }
     for finding in report.shown() {
-        let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
-        let _ = writeln!(
-            shown,
-            "| {}{} | {} | {} | {} | {} |",
-            code(&finding.place),
-            if finding.is_accepted {
-                " (accepted)"
-            } else {
-                ""
-            },
-            holds.join("<br>"),
-            growth(finding).join(", "),
-            keeps(finding),
-            code(&finding.package)
-        );
+        let _ = writeln!(shown, "{}", row(finding));
     }
     for finding in report.shown() {
-        let _ = writeln!(
-            shown,
-            "\n- {}: {}; path {}; next: {}",
-            code(&finding.place),
-            finding.why,
-            code(&finding.path),
-            code(&report.next(finding))
-        );
+        let _ = writeln!(shown, "\n{}", reason(report, finding));
     }
-    if let Some(sentence) = sentence(report) {
-        let _ = writeln!(shown, "\n{}", sentence.replace("\n  ", " "));
-    }
-    for note in report.notes {
-        let _ = writeln!(shown, "\n{note}");
-    }
+    closing(&mut shown, report.sentence(), report.notes);
     shown
+}
+
+/// One document on all processes of a tree.
+pub(super) fn tree_document(tree: &TreeReport<'_>) -> String {
+    let mut shown = format!(
+        "### leakhunt: {}\n\nTree of process {}: {} processes, {} objects, RSS {} in all; {} at each in \
+         {}.\n\n| pid | objects | RSS | verdict | command |\n|---|---|---|---|---|\n",
+        title(tree.findings.len()),
+        tree.root,
+        tree.processes.len(),
+        count(tree.n_objects()),
+        bytes(tree.rss_bytes()),
+        counted(tree.n_looks() as u64, "look"),
+        duration(tree.span()),
+    );
+    for process in tree.processes {
+        let _ = writeln!(
+            shown,
+            "| {} | {} | {} | {} | {} |",
+            process.pid,
+            count(process.n_objects),
+            bytes(process.last_rss_bytes()),
+            process.verdict.name().replace('_', " "),
+            code(&process.capture.command)
+        );
+    }
+    if !tree.shown().is_empty() {
+        let _ = writeln!(shown, "\n{HEADINGS} in |\n{RULER}---|");
+    }
+    for one in tree.shown() {
+        let (_, finding) = one.fastest();
+        let _ = writeln!(shown, "{} {} |", row(finding), tree.seen_in(one));
+    }
+    for one in tree.shown() {
+        let (index, finding) = one.fastest();
+        let _ = writeln!(shown, "\n{}", reason(&tree.processes[index], finding));
+    }
+    closing(&mut shown, tree.sentence(), tree.notes);
+    shown
+}
+
+const HEADINGS: &str = "| place | holds | growth | keeps | package |";
+const RULER: &str = "|---|---|---|---|---|";
+
+fn title(n_findings: usize) -> String {
+    match n_findings {
+        0 => "no leak found".to_owned(),
+        n => counted(n as u64, "leak"),
+    }
+}
+
+fn row(finding: &Finding) -> String {
+    let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let accepted = if finding.is_accepted {
+        " (accepted)"
+    } else {
+        ""
+    };
+    format!(
+        "| {}{accepted} | {} | {} | {} | {} |",
+        code(&finding.place),
+        holds.join("<br>"),
+        growth(finding).join(", "),
+        keeps(finding),
+        code(&finding.package)
+    )
 }
 
 /// What is to be known first.
@@ -66,6 +108,25 @@ fn headline(report: &Report<'_>) -> String {
         (_, Verdict::TooFewLooks) => "too few looks to tell".to_owned(),
         (_, Verdict::Unclear) => "too little growth to tell".to_owned(),
         _ => "no leak".to_owned(),
+    }
+}
+
+fn reason(report: &Report<'_>, finding: &Finding) -> String {
+    format!(
+        "- {}: {}; path {}; next: {}",
+        code(&finding.place),
+        finding.why,
+        code(&finding.path),
+        code(&report.next(finding))
+    )
+}
+
+fn closing(shown: &mut String, sentence: Option<String>, notes: &[String]) {
+    if let Some(sentence) = sentence {
+        let _ = writeln!(shown, "\n{}", sentence.replace("\n  ", " "));
+    }
+    for note in notes {
+        let _ = writeln!(shown, "\n{note}");
     }
 }
 

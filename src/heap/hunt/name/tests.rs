@@ -32,8 +32,18 @@ fn a_tree_starts_at_the_node_that_no_other_holds() {
     }
 }
 
+/// With the attributes of links in themselves, or in a `__dict__` as up to 3.10.
 #[test]
 fn what_the_links_of_a_tree_hold_each_its_own_goes_by_the_root() {
+    check_trie(|heap, letter, after| heap.reference(letter, Via::Attribute("after"), after));
+    check_trie(|heap, letter, after| {
+        let dict = heap.object("dict");
+        heap.reference(letter, Via::Attribute("__dict__"), dict);
+        heap.entry(dict, "after", after);
+    });
+}
+
+fn check_trie(attach: impl Fn(&mut SnapshotBuilder, ObjId, ObjId)) {
     let mut heap = SnapshotBuilder::new();
     let modules = heap.object("dict");
     heap.root(RootKind::Modules, modules);
@@ -43,7 +53,7 @@ fn what_the_links_of_a_tree_hold_each_its_own_goes_by_the_root() {
     let mut dicts = Vec::new();
     for index in 0..200_usize {
         let after = heap.object("dict");
-        heap.reference(letters[index], Via::Attribute("after"), after);
+        attach(&mut heap, letters[index], after);
         dicts.push(after);
         let letter = heap.tracked("shop.Letter");
         heap.entry(after, "a", letter);

@@ -1,0 +1,235 @@
+//! The watch over one target.
+
+use std::time::{Duration, Instant};
+
+use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
+use leakhunt_heap::hunt::{Beside, PlaceFindings, PlaceHistory, Places, judge};
+use leakhunt_heap::{
+    Capture, Inspections, Mapped, MemoryAccount, MemoryVerdict, Snapshot, inspect,
+};
+
+use super::accepted::Accepted;
+use super::limits::Limits;
+use super::makers::Makers;
+use super::native_memory::NativeMemory;
+use super::plan;
+use crate::account::{account, name_owners};
+use crate::args::{HuntArgs, HuntFormat};
+use crate::budget::Memory;
+use crate::capture::{Wish, capture};
+use crate::kernel_view::{kernel_view, mapped_files};
+use crate::memory_limit::{MemoryLimit, memory_limit};
+use crate::output::Output;
+use crate::render::hunt::{Report, Verdict, progress};
+use crate::render::snapshot::shortcomings;
+use crate::rounds::{LookEnd, Looks, Schedule};
+use crate::session::{Link, Session};
+use crate::trace::trace;
+
+/// What is known of one target from look to look: 50 to 350 bytes for each of its places, and
+/// the heap of the last look until [`Watch::let_go`].
+pub(super) struct Watch<'a> {
+    args: &'a HuntArgs,
+    pub(super) pid: u32,
+    accepted: &'a Accepted,
+    output: &'a Output,
+    started: Instant,
+    history: PlaceHistory,
+    beside: Beside,
+    /// The files in the target's memory at the last look.
+    mapped: Vec<Mapped>,
+    /// The heap at the last look.
+    last: Option<(Snapshot, Places)>,
+    schedule: Option<Schedule>,
+    native_memory: NativeMemory,
+    longest_pause: Duration,
+    limits: Limits,
+    makers: Makers,
+    notes: Vec<String>,
+}
+
+impl<'a> Watch<'a> {
+    /// Over a target that was not looked at yet.
+    pub(super) fn new(
+        args: &'a HuntArgs,
+        pid: u32,
+        accepted: &'a Accepted,
+        output: &'a Output,
+    ) -> Self {
+        Self {
+            args,
+            pid,
+            accepted,
+            output,
+            started: Instant::now(),
+            history: PlaceHistory::default(),
+            beside: Beside::default(),
+            mapped: Vec::new(),
+            last: None,
+            schedule: None,
+            native_memory: NativeMemory::default(),
+            longest_pause: Duration::ZERO,
+            limits: Limits::default(),
+            makers: Makers::default(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Drops the heap of the last look.
+    pub(super) fn let_go(&mut self) {
+        self.last = None;
+    }
+
+    /// Judges what was seen, and takes the target's memory apart where it is still there. `None` when
+    /// there is no heap to judge.
+    pub(super) fn judged(&self) -> Option<Watched> {
+        let (snapshot, places) = self.last.as_ref()?;
+        self.output.progress("weighing what was seen");
+        let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
+        self.limits.apply(&mut judged);
+        self.makers.tell(&mut judged);
+        let memory = account(self.pid, snapshot);
+        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
+        let notes = [&self.notes[..], &beside.notes].concat();
+        beside.merge_into(&mut judged.findings);
+        // What tracemalloc keeps for each block is beside Python's objects, too.
+        if !self.args.trace {
+            let native = self.native_memory.finding(self.history.seconds());
+            judged.findings.extend(native);
+        }
+        self.accepted.mark(&mut judged.findings);
+        let account = memory.ok().map(|mut account| {
+            name_owners(&mut account, snapshot);
+            account
+        });
+        self.output.progress_is_over();
+        let is_fragmented = account
+            .as_ref()
+            .is_some_and(|account| account.verdict() == Some(MemoryVerdict::Fragmentation));
+        Some(Watched {
+            pid: self.pid,
+            capture: snapshot.capture.clone(),
+            n_objects: snapshot.n_objects() as u64,
+            rss_bytes: self.native_memory.rss_bytes().to_vec(),
+            seconds: self.history.seconds().to_vec(),
+            longest_pause: self.longest_pause,
+            verdict: Verdict::of(&judged, self.history.n_looks(), is_fragmented),
+            judged,
+            account,
+            memory_limit: memory_limit(self.pid),
+            notes,
+        })
+    }
+}
+
+impl Looks for Watch<'_> {
+    fn look<L: Link>(&mut self, session: &mut Session<L>, memory: &Memory) -> Result<(), LookEnd> {
+        let wish = Wish {
+            pid: self.pid,
+            names: self.args.names.into(),
+            collect: self.args.collect,
+            target: &self.args.target,
+        };
+        if self.args.trace {
+            trace(session, self.pid, self.output)?;
+        }
+        let began = Instant::now();
+        let kernel = kernel_view(self.pid);
+        self.mapped = mapped_files(self.pid);
+        let snapshot = capture(session, &wish, memory, self.output)?;
+        let places = Places::of(&snapshot);
+        let seconds = (began - self.started).as_secs_f64();
+        self.history.observe(&places, seconds);
+        self.native_memory.observe(memory, &snapshot);
+        self.beside.observe(&snapshot, &kernel, seconds);
+        let pause = Duration::from_micros(snapshot.capture.pause_us);
+        self.longest_pause = self.longest_pause.max(pause);
+        for note in shortcomings(&snapshot.capture) {
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
+            }
+        }
+        if self.schedule.is_none() {
+            let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
+            self.schedule = Some(schedule);
+        }
+        let n_looks = self.history.n_looks();
+        let mut judged = PlaceFindings::default();
+        if n_looks >= FEWEST_LOOKS {
+            judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+            self.limits.ask(session, &snapshot, &judged)?;
+            self.limits.apply(&mut judged);
+            if self.args.trace {
+                self.makers.ask(session, &snapshot, &judged)?;
+            }
+        }
+        let n_planned = self.schedule.and_then(|schedule| schedule.count);
+        self.output.progress(progress(n_looks, n_planned, &judged));
+        self.last = Some((snapshot, places));
+        Ok(())
+    }
+
+    fn n_looks(&self) -> u64 {
+        self.history.n_looks() as u64
+    }
+
+    fn last_n_objects(&self) -> Option<u64> {
+        None
+    }
+
+    fn schedule(&self) -> Option<Schedule> {
+        self.schedule
+    }
+}
+
+/// What the watch over one target came to.
+pub(super) struct Watched {
+    pub(super) pid: u32,
+    /// The last look.
+    capture: Capture,
+    n_objects: u64,
+    /// At each look.
+    rss_bytes: Vec<u64>,
+    /// When each look was.
+    pub(super) seconds: Vec<f64>,
+    longest_pause: Duration,
+    verdict: Verdict,
+    pub(super) judged: PlaceFindings,
+    account: Option<MemoryAccount>,
+    memory_limit: Option<MemoryLimit>,
+    pub(super) notes: Vec<String>,
+}
+
+impl Watched {
+    /// As it is shown.
+    pub(super) fn report<'a>(
+        &'a self,
+        args: &HuntArgs,
+        format: HuntFormat,
+        output: &Output,
+    ) -> Report<'a> {
+        Report {
+            pid: self.pid,
+            capture: &self.capture,
+            n_objects: self.n_objects,
+            rss_bytes: &self.rss_bytes,
+            seconds: &self.seconds,
+            longest_pause: self.longest_pause,
+            verdict: self.verdict,
+            judged: &self.judged,
+            account: self.account.as_ref(),
+            memory_limit: self.memory_limit,
+            is_traced: args.trace,
+            limit: args.limit,
+            notes: &self.notes,
+            format,
+            width: output.width,
+        }
+    }
+
+    /// Whether something leaks that is not accepted.
+    pub(super) fn has_new_leaks(&self) -> bool {
+        let findings = &self.judged.findings;
+        findings.iter().any(|finding| !finding.is_accepted)
+    }
+}
