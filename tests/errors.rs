@@ -77,11 +77,16 @@ fn program_for_everybody() -> std::path::PathBuf {
 
 /// `growth` as another user, from whom root's privileges are taken.
 fn refused_to_nobody(pid: u32, message: &str, remedy: &str) -> Finished {
-    let mut command = Command::new(program_for_everybody());
-    command
-        .args(["growth", "--count", "1", "--pid", &pid.to_string()])
+    refuses_nobody(&["growth", "--count", "1"], pid, message, remedy)
+}
+
+fn refuses_nobody(command: &[&str], pid: u32, message: &str, remedy: &str) -> Finished {
+    let mut program = Command::new(program_for_everybody());
+    program
+        .args(command)
+        .args(["--pid", &pid.to_string()])
         .current_dir("/");
-    check_refusal(Leakhunt::of(command).by_user(NOBODY).run(), message, remedy)
+    check_refusal(Leakhunt::of(program).by_user(NOBODY).run(), message, remedy)
 }
 
 #[test]
@@ -249,7 +254,13 @@ fn a_process_of_another_user() {
     let before = Fingerprint::of(&mut target);
     let pid = target.pid;
     let message = format!("process {pid} belongs to uid 0, you are uid {NOBODY}");
-    refused_to_nobody(pid, &message, "run leakhunt as root");
+    for command in [
+        &["growth", "--count", "1"][..],
+        &["hunt"],
+        &["hunt", "--account"],
+    ] {
+        refuses_nobody(command, pid, &message, "run leakhunt as root");
+    }
     assert_unharmed(&before, &mut target);
     target.finish_unharmed();
 }

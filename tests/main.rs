@@ -62,6 +62,9 @@ mod holders;
 /// Files in guppy's format against guppy itself.
 #[cfg(test)]
 mod hpy;
+/// `hunt`: its verdicts and formats, `--trace`, `--fail`, `--accept`, its ways to end.
+#[cfg(test)]
+mod hunt;
 /// `hunt --children`: all processes of a tree, each looked at, differences between them named.
 #[cfg(test)]
 mod hunt_children;

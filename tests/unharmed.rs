@@ -19,8 +19,11 @@ const KINDS: [&str; 9] = [
 ];
 
 /// Each command, with what it exits with here.
-fn commands(pid: u32) -> [(Leakhunt, i32); 5] {
+fn commands(pid: u32) -> [(Leakhunt, i32); 7] {
+    let looks = ["--for", "100ms", "--scans", "4"];
     [
+        (Leakhunt::at(pid, "hunt", &looks), 0),
+        (Leakhunt::at(pid, "hunt", &["--account"]), 0),
         (Leakhunt::at(pid, "growth", &["--count", "1"]), 0),
         (
             Leakhunt::at(pid, "growth", &["--count", "1", "--collect", "--json"]),

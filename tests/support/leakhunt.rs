@@ -6,11 +6,12 @@ use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::limit::{LIMIT, ended};
+use super::limit::{LIMIT, ended, eventually};
 use super::proc::kill;
 
 /// A command line of the program.
@@ -103,13 +104,7 @@ impl Leakhunt {
             .spawn()
             .unwrap_or_else(|e| panic!("{command}: {e}"));
         let lines = lines_of(child.stdout.take().unwrap());
-        let (sender, stderr) = channel();
-        let mut stream = child.stderr.take().unwrap();
-        std::thread::spawn(move || {
-            let mut bytes = Vec::new();
-            let _ = stream.read_to_end(&mut bytes);
-            let _ = sender.send(bytes);
-        });
+        let stderr = Stderr::of(child.stderr.take().unwrap());
         let seen = String::new();
         Running {
             child,
@@ -126,7 +121,7 @@ impl Leakhunt {
 pub(crate) struct Running {
     child: Child,
     lines: Receiver<String>,
-    stderr: Receiver<Vec<u8>>,
+    stderr: Stderr,
     seen: String,
     command: String,
 }
@@ -141,13 +136,18 @@ impl Running {
                 line
             }
             Err(_) => {
-                let stderr = self
-                    .stderr
-                    .recv_timeout(Duration::from_secs(1))
-                    .unwrap_or_default();
-                let stderr = String::from_utf8_lossy(&stderr).into_owned();
+                let stderr = self.stderr.whole(Duration::from_secs(1));
                 panic!("{}: no further line; stderr: {stderr}", self.command)
             }
+        }
+    }
+
+    /// Waits until `text` stands on its stderr so many times.
+    pub(crate) fn told(&self, text: &str, n_times: usize) {
+        let is_told = || (self.stderr.so_far().matches(text).count() >= n_times).then_some(());
+        if eventually(LIMIT, is_told).is_none() {
+            let stderr = self.stderr.so_far();
+            panic!("{}: no {text:?} {n_times} times in {stderr}", self.command);
         }
     }
 
@@ -165,8 +165,7 @@ impl Running {
     pub(crate) fn end(mut self, limit: Duration) -> Finished {
         let Some(status) = ended(&mut self.child, limit) else {
             let _ = self.child.kill();
-            let stderr = self.stderr.recv_timeout(LIMIT).unwrap_or_default();
-            let stderr = String::from_utf8_lossy(&stderr).into_owned();
+            let stderr = self.stderr.whole(LIMIT);
             panic!(
                 "{}: not ended after {limit:?}; stderr: {stderr}",
                 self.command
@@ -177,17 +176,46 @@ impl Running {
             stdout.push_str(&line);
             stdout.push('\n');
         }
-        let stderr = self
-            .stderr
-            .recv_timeout(Duration::from_secs(5))
-            .unwrap_or_default();
         Finished {
             code: status.code(),
             signal: status.signal(),
             stdout,
-            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+            stderr: self.stderr.whole(Duration::from_secs(5)),
             command: self.command.clone(),
         }
+    }
+}
+
+/// What stands on its stderr.
+#[derive(Debug)]
+struct Stderr {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    end: Receiver<()>,
+}
+
+impl Stderr {
+    fn of(mut stream: impl Read + Send + 'static) -> Self {
+        let (sender, end) = channel();
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let collected = bytes.clone();
+        std::thread::spawn(move || {
+            let mut part = [0; 4096];
+            while let Ok(n @ 1..) = stream.read(&mut part) {
+                collected.lock().unwrap().extend_from_slice(&part[..n]);
+            }
+            let _ = sender.send(());
+        });
+        Self { bytes, end }
+    }
+
+    fn so_far(&self) -> String {
+        String::from_utf8_lossy(&self.bytes.lock().unwrap()).into_owned()
+    }
+
+    /// All of it, if it ends within `limit`.
+    fn whole(&self, limit: Duration) -> String {
+        let _ = self.end.recv_timeout(limit);
+        self.so_far()
     }
 }
 

@@ -146,13 +146,26 @@ impl Report<'_> {
     fn next(&self, finding: &Finding) -> String {
         let pid = self.pid;
         let value = finding.holds.iter().find(|held| !held.is_key);
-        match value.or(finding.holds.first()) {
-            Some(_) if !self.is_traced => format!("leakhunt hunt --pid {pid} --trace"),
-            Some(held) => format!(
-                "leakhunt dump --pid {pid} --type '{}' --limit 5",
-                held.type_key
-            ),
-            None => format!("leakhunt snapshot --pid {pid}"),
+        let held = value.or(finding.holds.first());
+        match (finding.kind, held) {
+            (FindingKind::NativeMemory, _) => format!("leakhunt hunt --pid {pid} --account"),
+            (FindingKind::Threads, _) => {
+                format!("leakhunt dump --pid {pid} --type threading.Thread")
+            }
+            (FindingKind::Descriptors, _) => format!("ls -l /proc/{pid}/fd"),
+            (FindingKind::Place, Some(_)) if !self.is_traced && finding.of == GrowthOf::Objects => {
+                format!("leakhunt hunt --pid {pid} --trace")
+            }
+            // Objects of other types are not in the collector's lists.
+            (FindingKind::Place | FindingKind::NativeReferences, Some(held))
+                if held.type_key.contains('.') =>
+            {
+                format!(
+                    "leakhunt dump --pid {pid} --type '{}' --limit 5",
+                    held.type_key
+                )
+            }
+            _ => format!("leakhunt snapshot --pid {pid}"),
         }
     }
 }
@@ -245,7 +258,10 @@ fn finding_lines(
     for (index, one) in finding.holds.iter().enumerate() {
         line(if index == 0 { "holds" } else { "" }, &held(one));
     }
-    line("keeps", &keeps(finding));
+    let keeps = keeps(finding);
+    if !keeps.is_empty() {
+        line("keeps", &keeps);
+    }
     if !finding.also.is_empty() {
         line("also in", &finding.also.join(", "));
     }
@@ -293,20 +309,28 @@ fn held(held: &Held) -> String {
 
 /// How fast: in objects or references where these grow, and in bytes.
 fn growth(finding: &Finding) -> Vec<String> {
-    let bytes = bytes_rate(finding.bytes_rate);
-    match finding.of {
-        GrowthOf::Bytes => vec![bytes],
-        of => vec![rate(finding.rate, of), bytes],
+    let mut growth = Vec::new();
+    if finding.of != GrowthOf::Bytes {
+        growth.push(rate(finding.rate, finding.of));
     }
+    // Of threads and descriptors they are not known.
+    if finding.bytes_rate.per_second > 0.0 {
+        growth.push(bytes_rate(finding.bytes_rate));
+    }
+    growth
 }
 
-/// What fixing it gives back.
+/// What fixing it gives back; empty where that is not known.
 fn keeps(finding: &Finding) -> String {
-    let alone = match finding.exclusive_bytes {
-        0 => String::new(),
-        alone => format!(", {} of it alone", bytes(alone)),
-    };
-    format!("{} alive{alone}", bytes(finding.share_bytes))
+    if finding.share_bytes == 0 || finding.kind == FindingKind::NativeMemory {
+        return String::new();
+    }
+    let all = bytes(finding.share_bytes);
+    match finding.exclusive_bytes {
+        0 => format!("{all} alive"),
+        alone if alone == finding.share_bytes => format!("{all} alive, all of it alone"),
+        alone => format!("{all} alive, {} of it alone", bytes(alone)),
+    }
 }
 
 /// `+41 /s`, `+3.2 /min`.

@@ -92,8 +92,11 @@ impl<'a> Watch<'a> {
         let beside = self.beside.findings(&snapshot.capture, &self.mapped);
         let notes = [&self.notes[..], &beside.notes].concat();
         beside.merge_into(&mut judged.findings);
-        let native = self.native_memory.finding(self.history.seconds());
-        judged.findings.extend(native);
+        // What tracemalloc keeps for each block is beside Python's objects, too.
+        if !self.args.trace {
+            let native = self.native_memory.finding(self.history.seconds());
+            judged.findings.extend(native);
+        }
         self.accepted.mark(&mut judged.findings);
         let account = memory.ok().map(|mut account| {
             name_owners(&mut account, snapshot);
@@ -150,17 +153,18 @@ impl Looks for Watch<'_> {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
             self.schedule = Some(schedule);
         }
-        if self.history.n_looks() >= FEWEST_LOOKS {
-            let mut judged = judge(&snapshot, &places, &self.history, &Inspections::default());
+        let n_looks = self.history.n_looks();
+        let mut judged = PlaceFindings::default();
+        if n_looks >= FEWEST_LOOKS {
+            judged = judge(&snapshot, &places, &self.history, &Inspections::default());
             self.limits.ask(session, &snapshot, &judged)?;
             self.limits.apply(&mut judged);
             if self.args.trace {
                 self.makers.ask(session, &snapshot, &judged)?;
             }
-            let n_planned = self.schedule.and_then(|schedule| schedule.count);
-            let n_looks = self.history.n_looks();
-            self.output.progress(progress(n_looks, n_planned, &judged));
         }
+        let n_planned = self.schedule.and_then(|schedule| schedule.count);
+        self.output.progress(progress(n_looks, n_planned, &judged));
         self.last = Some((snapshot, places));
         Ok(())
     }

@@ -317,3 +317,75 @@ fn the_first_finding_that_is_not_accepted_is_the_verdict() {
     };
     assert_eq!(of(vec![garbage], 4), Verdict::Garbage);
 }
+
+#[test]
+fn what_to_type_next_fits_the_kind_of_leak() {
+    let next = |kind, of, type_key: &str| {
+        let mut finding = Finding {
+            of,
+            ..Finding::beside_places(kind, "place".into(), &trend(1.0), "")
+        };
+        finding.holds.push(Held {
+            type_key: type_key.into(),
+            is_key: false,
+            n_first: 1,
+            n_last: 2,
+        });
+        let judged = PlaceFindings {
+            findings: vec![finding],
+            unclear: Vec::new(),
+        };
+        let text = shown(&judged, HuntFormat::Text);
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("  next     "));
+        line.unwrap().to_owned()
+    };
+    use FindingKind::{Descriptors, Garbage, NativeMemory, NativeReferences, Place};
+    use GrowthOf::{Bytes, Objects};
+    for (kind, of, type_key, expected) in [
+        (Place, Objects, "str", "leakhunt hunt --pid 4121 --trace"),
+        (Place, Bytes, "bytearray", "leakhunt snapshot --pid 4121"),
+        (
+            NativeMemory,
+            Bytes,
+            "",
+            "leakhunt hunt --pid 4121 --account",
+        ),
+        (Descriptors, Objects, "", "ls -l /proc/4121/fd"),
+        (
+            Garbage,
+            Objects,
+            "shop.Node",
+            "leakhunt snapshot --pid 4121",
+        ),
+        (
+            NativeReferences,
+            Objects,
+            "fastcodec.Decoder",
+            "leakhunt dump --pid 4121 --type 'fastcodec.Decoder' --limit 5",
+        ),
+    ] {
+        assert_eq!(next(kind, of, type_key), expected, "{kind:?}");
+    }
+}
+
+#[test]
+fn what_is_not_known_of_a_leak_has_no_line() {
+    let threads = "threads of worker() in shop.jobs".to_owned();
+    let judged = PlaceFindings {
+        findings: vec![Finding::beside_places(
+            FindingKind::Threads,
+            threads,
+            &trend(2.0),
+            "they start and do not end",
+        )],
+        unclear: Vec::new(),
+    };
+    let text = shown(&judged, HuntFormat::Text);
+    let expected = "
+LEAK 1  threads of worker() in shop.jobs  +2 /s
+  why      grew in 7 of 8 intervals; they start and do not end
+";
+    assert!(text.contains(expected), "{text}");
+}
