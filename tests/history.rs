@@ -254,7 +254,6 @@ fn pyee_keeps_the_name_of_each_event() {
 }
 
 #[test]
-#[ignore = "hunt does not tell of references that native code holds"]
 fn multidict_forgets_to_let_go_of_its_views() {
     let case = Case {
         driver: "multidict_views",
@@ -267,7 +266,6 @@ fn multidict_forgets_to_let_go_of_its_views() {
 }
 
 #[test]
-#[ignore = "hunt does not tell of references that native code holds"]
 fn redis_makes_cycles_through_a_type_without_collector_support() {
     let case = Case {
         driver: "redis_hiredis",

@@ -35,6 +35,8 @@ pub(crate) enum Verdict {
     NativeReferences,
     /// Memory beside Python's objects grows.
     NativeMemory,
+    /// All that leaks is known and accepted.
+    Accepted,
     /// Nothing grows, but much memory is free and cannot be given back.
     Fragmentation,
     /// Nothing leaks.
@@ -44,13 +46,15 @@ pub(crate) enum Verdict {
 impl Verdict {
     /// By the first finding that is not accepted, else by what else is known.
     pub(crate) fn of(judged: &PlaceFindings, n_looks: usize, is_fragmented: bool) -> Self {
-        match judged.findings.first().map(|finding| finding.kind) {
+        let new = judged.findings.iter().find(|finding| !finding.is_accepted);
+        match new.map(|finding| finding.kind) {
             Some(FindingKind::Place | FindingKind::Threads | FindingKind::Descriptors) => {
                 Self::Leak
             }
             Some(FindingKind::Garbage) => Self::Garbage,
             Some(FindingKind::NativeReferences) => Self::NativeReferences,
             Some(FindingKind::NativeMemory) => Self::NativeMemory,
+            None if !judged.findings.is_empty() => Self::Accepted,
             None if n_looks < FEWEST_LOOKS => Self::TooFewLooks,
             None if is_fragmented => Self::Fragmentation,
             None if !judged.unclear.is_empty() => Self::Unclear,
@@ -67,6 +71,7 @@ impl Verdict {
             Self::Garbage => "garbage",
             Self::NativeReferences => "native_references",
             Self::NativeMemory => "native_memory",
+            Self::Accepted => "accepted",
             Self::Fragmentation => "fragmentation",
             Self::NoLeak => "no_leak",
         }
@@ -180,6 +185,9 @@ fn text(report: &Report<'_>) -> String {
     if let Some(sentence) = report.sentence() {
         let _ = writeln!(shown, "\n{sentence}");
     }
+    if report.verdict != Verdict::Unclear && !report.judged.unclear.is_empty() {
+        shown.push_str("\nmay grow, too; a longer watch tells\n");
+    }
     for place in &report.judged.unclear {
         titled_line(&mut shown, "perhaps", &perhaps(place));
     }
@@ -222,14 +230,7 @@ fn finding_lines(
         (Some(limit), Some(time)) => format!("  {limit} in {}", duration(time)),
         _ => String::new(),
     };
-    let growth = match finding.of {
-        GrowthOf::Bytes => bytes_rate(finding.bytes_rate),
-        of => format!(
-            "{}  {}",
-            rate(finding.rate, of),
-            bytes_rate(finding.bytes_rate)
-        ),
-    };
+    let growth = growth(finding).join("  ");
     let accepted = if finding.is_accepted {
         " (accepted)"
     } else {
@@ -290,6 +291,15 @@ fn held(held: &Held) -> String {
     )
 }
 
+/// How fast: in objects or references where these grow, and in bytes.
+fn growth(finding: &Finding) -> Vec<String> {
+    let bytes = bytes_rate(finding.bytes_rate);
+    match finding.of {
+        GrowthOf::Bytes => vec![bytes],
+        of => vec![rate(finding.rate, of), bytes],
+    }
+}
+
 /// What fixing it gives back.
 fn keeps(finding: &Finding) -> String {
     let alone = match finding.exclusive_bytes {
@@ -334,6 +344,7 @@ fn sentence(verdict: Verdict, span: Duration, target: &str) -> Option<String> {
         Verdict::Leak | Verdict::Garbage | Verdict::NativeReferences | Verdict::NativeMemory => {
             return None;
         }
+        Verdict::Accepted => "no new leak: all that grows is accepted".to_owned(),
         Verdict::Fragmentation => {
             "no leak, but fragmentation: memory that was freed cannot be given back".to_owned()
         }
@@ -364,3 +375,6 @@ pub(crate) fn progress(n_looks: usize, n_planned: Option<u64>, judged: &PlaceFin
     };
     format!("look {n_looks}{of}{so_far}")
 }
+
+#[cfg(test)]
+mod tests;

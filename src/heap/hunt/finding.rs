@@ -4,7 +4,7 @@ use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
 use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
-use super::places::{Places, WayId};
+use super::places::{Places, Way, WayId};
 use super::shares::{Share, leak_shares};
 use super::trend::{Course, Trend, trend};
 use crate::inspect::{Fingerprint, Inspections, Verdict, fingerprint, suspect_stretch};
@@ -170,7 +170,7 @@ pub fn judge(
         .filter_map(|(one, name)| {
             Some(UnclearPlace {
                 place: name?.place,
-                held: judge.held(one.ways[0]),
+                held: judge.held(judge.places.way(one.ways[0])),
                 slows: one.trend.course == Course::Slows,
                 bound: judge.bound(one.ways[0]),
             })
@@ -268,7 +268,7 @@ impl Judge<'_> {
             also,
             holder_type: self.snapshot.type_of(name.holder).key(),
             of: one.of,
-            holds: one.ways.iter().map(|&way| self.held(way)).collect(),
+            holds: self.all_held(&one.ways),
             rate,
             bytes_rate: self.bytes_rate(one, share),
             share_bytes: share.share_bytes,
@@ -304,8 +304,12 @@ impl Judge<'_> {
         Rate::of(&trend(self.history.seconds(), &bytes))
     }
 
-    fn held(&self, way: WayId) -> Held {
-        let way = self.places.way(way);
+    fn all_held(&self, ways: &[WayId]) -> Vec<Held> {
+        let ways = self.places.of_different_keys(ways);
+        ways.map(|way| self.held(way)).collect()
+    }
+
+    fn held(&self, way: &Way) -> Held {
         let measures = self.history.of(way).unwrap_or_default();
         let n_objects = |at: Option<&super::history::Measure>| {
             at.map_or(u64::from(way.n_objects), |at| u64::from(at.n_objects))
@@ -401,3 +405,6 @@ fn why(growing: &Growing) -> String {
     };
     format!("grew in {n_rises} of {n_intervals} intervals{removed}")
 }
+
+#[cfg(test)]
+mod tests;

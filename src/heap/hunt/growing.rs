@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use leakhunt_wire::TypeFlags;
+use rustc_hash::FxHashSet;
 
 use super::history::{Measure, PlaceHistory};
 use super::places::{Places, Way, WayId};
@@ -224,8 +225,8 @@ impl Finder<'_> {
 
     fn bytes_of(&self, ways: &[WayId], value: impl Fn(&Measure) -> u64) -> Vec<u64> {
         let mut bytes = vec![0; self.history.n_looks()];
-        for &way in ways {
-            let measures = self.history.of(self.places.way(way)).unwrap_or_default();
+        for way in self.places.of_different_keys(ways) {
+            let measures = self.history.of(way).unwrap_or_default();
             for (sum, measure) in bytes.iter_mut().zip(measures) {
                 *sum += value(measure);
             }
@@ -245,6 +246,7 @@ impl Finder<'_> {
             .filter_map(|&way| self.places.way(way).from)
             .collect();
         let mut found = Vec::new();
+        let mut seen = FxHashSet::default();
         for (id, way) in self.places.ways() {
             let is_explained = ways.contains(&id)
                 || holders.contains(&way.to)
@@ -267,7 +269,7 @@ impl Finder<'_> {
                 }
                 _ => trend.course == Course::Grows,
             };
-            if is_enough && !has_more {
+            if is_enough && !has_more && seen.insert(way.key) {
                 found.push(Growing {
                     of,
                     bytes: self.bytes_of(&[id], |at| at.own_bytes),

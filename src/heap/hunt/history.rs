@@ -17,8 +17,8 @@ pub struct Measure {
     pub total_bytes: u64,
 }
 
-/// What each place was like at each look. About 50 bytes for a place that never changed, 32 more for
-/// each look at one that did.
+/// What each place was like at each look. Ways of one key, as to objects of several classes of one name,
+/// are one. About 50 bytes for a place that never changed, 32 more for each look at one that did.
 #[derive(Debug, Default)]
 pub struct PlaceHistory {
     /// When each look was, in seconds.
@@ -30,13 +30,11 @@ pub struct PlaceHistory {
 }
 
 impl Measure {
-    fn of(way: &Way) -> Self {
-        Self {
-            n_objects: way.n_objects,
-            n_references: way.n_references,
-            own_bytes: way.own_bytes,
-            total_bytes: way.total_bytes,
-        }
+    fn add(&mut self, way: &Way) {
+        self.n_objects += way.n_objects;
+        self.n_references += way.n_references;
+        self.own_bytes += way.own_bytes;
+        self.total_bytes += way.total_bytes;
     }
 }
 
@@ -45,15 +43,18 @@ impl PlaceHistory {
     pub fn observe(&mut self, places: &Places, seconds: f64) {
         let n_before = self.seconds.len();
         self.seconds.push(seconds);
+        let mut now: FxHashMap<u64, Measure> = FxHashMap::default();
         for (_, way) in places.ways() {
-            let measure = Measure::of(way);
+            now.entry(way.key).or_default().add(way);
+        }
+        for (_, way) in places.ways() {
+            let Some(measure) = now.remove(&way.key) else {
+                continue;
+            };
             if n_before == 0 {
                 self.steady.insert(way.key, measure);
             } else if let Some(measures) = self.changed.get_mut(&way.key) {
-                // Two ways of one key are one for our purpose: the first is taken.
-                if measures.len() == n_before {
-                    measures.push(measure);
-                }
+                measures.push(measure);
             } else {
                 let before = self.steady.get(&way.key).copied();
                 if before != Some(measure) {
@@ -85,3 +86,6 @@ impl PlaceHistory {
         self.changed.get(&way.key).map(Vec::as_slice)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use leakhunt_wire::TypeFlags;
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::paths::{Paths, Search, reference};
 use crate::reach::{held_from_outside, static_types};
@@ -27,7 +27,7 @@ pub struct Way {
     pub to: WayId,
     /// Of the objects the one that was reached first.
     pub first: ObjId,
-    /// The same in each snapshot of a process.
+    /// The same in each snapshot of a process, and for all classes of one name.
     pub key: u64,
     /// Number of objects that were reached by it first.
     pub n_objects: u32,
@@ -98,6 +98,16 @@ impl Places {
     /// A way.
     pub fn way(&self, way: WayId) -> &Way {
         &self.ways[way.0 as usize]
+    }
+
+    /// Of ways that are one in a [`PlaceHistory`](super::PlaceHistory) the first.
+    pub(super) fn of_different_keys<'a>(
+        &'a self,
+        ways: &'a [WayId],
+    ) -> impl Iterator<Item = &'a Way> {
+        let mut seen = FxHashSet::default();
+        let ways = ways.iter().map(|&way| self.way(way));
+        ways.filter(move |way| seen.insert(way.key))
     }
 
     /// The way by which an object was reached; `None` for garbage and for what is but a part of another

@@ -168,7 +168,7 @@ fn frame<'a>(report: &Report<'a>) -> Document<'a> {
         command: &report.capture.command,
         looks: report.seconds.len(),
         seconds: rounded(report.span().as_secs_f64()),
-        longest_pause_ms: report.longest_pause.as_secs_f64() * 1000.0,
+        longest_pause_ms: rounded(report.longest_pause.as_secs_f64() * 1000.0),
         objects_total: report.n_objects,
         rss_bytes: report.last_rss_bytes(),
         verdict: report.verdict.name(),
@@ -206,6 +206,10 @@ fn written(document: &Document<'_>) -> Vec<u8> {
 fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a> {
     let interval = |rate: Rate| [rounded(rate.low), rounded(rate.high)];
     let some = |text: &'a str| Some(text).filter(|text| !text.is_empty());
+    let objects = match finding.of {
+        GrowthOf::Objects | GrowthOf::References => finding.rate,
+        GrowthOf::Bytes => Rate::default(),
+    };
     FindingJson {
         kind: kind(finding.kind),
         place: &finding.place,
@@ -217,8 +221,8 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
             GrowthOf::Bytes => "bytes",
         },
         holds: finding.holds.iter().map(Held::from).collect(),
-        objects_per_s: rounded(finding.rate.per_second),
-        objects_per_s_interval: interval(finding.rate),
+        objects_per_s: rounded(objects.per_second),
+        objects_per_s_interval: interval(objects),
         bytes_per_s: rounded(finding.bytes_rate.per_second),
         bytes_per_s_interval: interval(finding.bytes_rate),
         share_bytes: finding.share_bytes,

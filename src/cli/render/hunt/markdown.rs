@@ -4,14 +4,14 @@ use std::fmt::Write as _;
 
 use leakhunt_heap::hunt::Finding;
 
-use super::{Report, TreeReport, bytes_rate, held, keeps, rate};
+use super::{Report, TreeReport, Verdict, growth, held, keeps};
 use crate::render::numbers::{bytes, count, counted, duration};
 
 /// One document.
 pub(super) fn document(report: &Report<'_>) -> String {
     let mut shown = format!(
         "### leakhunt: {}\n\nProcess {} (CPython {}), {} objects, RSS {}; {} in {}.\n",
-        title(report.judged.findings.len()),
+        headline(report),
         report.pid,
         code(&report.capture.python),
         count(report.n_objects),
@@ -83,15 +83,32 @@ fn title(n_findings: usize) -> String {
 
 fn row(finding: &Finding) -> String {
     let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let accepted = if finding.is_accepted {
+        " (accepted)"
+    } else {
+        ""
+    };
     format!(
-        "| {} | {} | {}, {} | {} | {} |",
+        "| {}{accepted} | {} | {} | {} | {} |",
         code(&finding.place),
         holds.join("<br>"),
-        rate(finding.rate, finding.of),
-        bytes_rate(finding.bytes_rate),
+        growth(finding).join(", "),
         keeps(finding),
         code(&finding.package)
     )
+}
+
+/// What is to be known first.
+fn headline(report: &Report<'_>) -> String {
+    let findings = &report.judged.findings;
+    let n_new = findings.iter().filter(|one| !one.is_accepted).count();
+    match (n_new, report.verdict) {
+        (1.., _) => counted(n_new as u64, "leak"),
+        (_, Verdict::Accepted) => "no new leak".to_owned(),
+        (_, Verdict::TooFewLooks) => "too few looks to tell".to_owned(),
+        (_, Verdict::Unclear) => "too little growth to tell".to_owned(),
+        _ => "no leak".to_owned(),
+    }
 }
 
 fn reason(report: &Report<'_>, finding: &Finding) -> String {
