@@ -46,20 +46,25 @@ pub(crate) enum Verdict {
 impl Verdict {
     /// By the first finding that is not accepted, else by what else is known.
     pub(crate) fn of(judged: &PlaceFindings, n_looks: usize, is_fragmented: bool) -> Self {
-        let new = judged.findings.iter().find(|finding| !finding.is_accepted);
-        match new.map(|finding| finding.kind) {
-            Some(FindingKind::Place | FindingKind::Threads | FindingKind::Descriptors) => {
-                Self::Leak
-            }
-            Some(FindingKind::Garbage) => Self::Garbage,
-            Some(FindingKind::NativeReferences) => Self::NativeReferences,
-            Some(FindingKind::NativeMemory) => Self::NativeMemory,
-            None if !judged.findings.is_empty() => Self::Accepted,
+        match Self::of_findings(judged.findings.iter()) {
+            Some(verdict) => verdict,
             None if n_looks < FEWEST_LOOKS => Self::TooFewLooks,
             None if is_fragmented => Self::Fragmentation,
             None if !judged.unclear.is_empty() => Self::Unclear,
             None => Self::NoLeak,
         }
+    }
+
+    /// `None` where nothing was found.
+    fn of_findings<'a>(findings: impl Iterator<Item = &'a Finding>) -> Option<Self> {
+        let first = findings.min_by_key(|finding| finding.is_accepted)?;
+        Some(match first.kind {
+            _ if first.is_accepted => Self::Accepted,
+            FindingKind::Place | FindingKind::Threads | FindingKind::Descriptors => Self::Leak,
+            FindingKind::Garbage => Self::Garbage,
+            FindingKind::NativeReferences => Self::NativeReferences,
+            FindingKind::NativeMemory => Self::NativeMemory,
+        })
     }
 
     /// In JSON.

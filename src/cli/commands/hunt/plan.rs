@@ -19,10 +19,18 @@ pub(super) fn schedule(span: Duration, wanted: Option<u64>, cost: Duration) -> S
     }
 }
 
-/// The same with `n_left` more looks at most, the last after `left`, since a look takes longer than
-/// thought.
-pub(super) fn schedule_again(left: Duration, n_left: u64, cost: Duration) -> Schedule {
-    let count = n_left.min(affordable(left, cost).max(FEW));
+/// The same with `n_left` more looks, the last after `left`, since a look takes longer than thought;
+/// fewer where it was not `wanted` how many.
+pub(super) fn schedule_again(
+    left: Duration,
+    n_left: u64,
+    wanted: Option<u64>,
+    cost: Duration,
+) -> Schedule {
+    let count = match wanted {
+        Some(_) => n_left,
+        None => n_left.min(affordable(left, cost).max(FEW)),
+    };
     Schedule {
         interval: interval(left, count, cost),
         count: Some(count),
@@ -63,12 +71,14 @@ mod tests {
 
     #[test]
     fn what_is_left_of_the_time_is_spaced_anew() {
-        let again = |left_s, n_left, cost_ms| {
+        let again_of = |wanted, left_s, n_left, cost_ms| {
             let cost = Duration::from_millis(cost_ms);
-            let schedule = schedule_again(Duration::from_secs(left_s), n_left, cost);
+            let schedule = schedule_again(Duration::from_secs(left_s), n_left, wanted, cost);
             (schedule.count.unwrap(), schedule.interval)
         };
         let s = Duration::from_secs;
+        let again = |left_s, n_left, cost_ms| again_of(None, left_s, n_left, cost_ms);
+        assert_eq!(again_of(Some(9), 50, 8, 10_000), (8, s(10)));
         assert_eq!(again(56, 7, 100), (7, s(8)));
         assert_eq!(again(50, 8, 5_000), (6, Duration::from_secs(50) / 6));
         assert_eq!(again(10, 8, 10_000), (4, s(10)));

@@ -58,7 +58,10 @@ impl Hunt<'_> {
         let processes: Vec<Report<'_>> = watched()
             .map(|watched| watched.report(self.args, self.format, self.output))
             .collect();
-        let findings = merged(&processes);
+        let of_each: Vec<_> = watched()
+            .map(|watched| watched.judged.findings.as_slice())
+            .collect();
+        let findings = merged(&of_each);
         let shown = tree_report(&TreeReport {
             root,
             processes: &processes,

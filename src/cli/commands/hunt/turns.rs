@@ -111,7 +111,7 @@ impl<'a> Turns<'a> {
             return n_left;
         }
         let left = self.ends_at.saturating_duration_since(Instant::now());
-        self.schedule = plan::schedule_again(left, n_left, cost);
+        self.schedule = plan::schedule_again(left, n_left, self.hunt.args.scans, cost);
         self.schedule.count.unwrap_or(n_left)
     }
 

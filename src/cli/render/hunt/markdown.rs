@@ -9,9 +9,11 @@ use crate::render::numbers::{bytes, count, counted, duration};
 
 /// One document.
 pub(super) fn document(report: &Report<'_>) -> String {
+    let findings = &report.judged.findings;
+    let n_new = findings.iter().filter(|one| !one.is_accepted).count();
     let mut shown = format!(
         "### leakhunt: {}\n\nProcess {} (CPython {}), {} objects, RSS {}; {} in {}.\n",
-        headline(report),
+        headline(n_new, report.verdict),
         report.pid,
         code(&report.capture.python),
         count(report.n_objects),
@@ -37,7 +39,7 @@ pub(super) fn tree_document(tree: &TreeReport<'_>) -> String {
     let mut shown = format!(
         "### leakhunt: {}\n\nTree of process {}: {} processes, {} objects, RSS {} in all; {} at each in \
          {}.\n\n| pid | objects | RSS | verdict | command |\n|---|---|---|---|---|\n",
-        title(tree.findings.len()),
+        headline(tree.n_new(), tree.verdict()),
         tree.root,
         tree.processes.len(),
         count(tree.n_objects()),
@@ -74,13 +76,6 @@ pub(super) fn tree_document(tree: &TreeReport<'_>) -> String {
 const HEADINGS: &str = "| place | holds | growth | keeps | package |";
 const RULER: &str = "|---|---|---|---|---|";
 
-fn title(n_findings: usize) -> String {
-    match n_findings {
-        0 => "no leak found".to_owned(),
-        n => counted(n as u64, "leak"),
-    }
-}
-
 fn row(finding: &Finding) -> String {
     let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
     let accepted = if finding.is_accepted {
@@ -99,10 +94,8 @@ fn row(finding: &Finding) -> String {
 }
 
 /// What is to be known first.
-fn headline(report: &Report<'_>) -> String {
-    let findings = &report.judged.findings;
-    let n_new = findings.iter().filter(|one| !one.is_accepted).count();
-    match (n_new, report.verdict) {
+fn headline(n_new: usize, verdict: Verdict) -> String {
+    match (n_new, verdict) {
         (1.., _) => counted(n_new as u64, "leak"),
         (_, Verdict::Accepted) => "no new leak".to_owned(),
         (_, Verdict::TooFewLooks) => "too few looks to tell".to_owned(),

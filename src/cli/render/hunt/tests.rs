@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use leakhunt_heap::Fingerprint;
 use leakhunt_heap::hunt::UnclearPlace;
 use leakhunt_heap::hunt::trend::{Course, Trend};
@@ -5,7 +7,7 @@ use leakhunt_heap::hunt::trend::{Course, Trend};
 use super::*;
 use crate::memory_limit::LimitSource;
 
-fn trend(per_second: f64) -> Trend {
+pub(super) fn trend(per_second: f64) -> Trend {
     Trend {
         course: Course::Grows,
         per_second,
@@ -16,7 +18,7 @@ fn trend(per_second: f64) -> Trend {
     }
 }
 
-fn cache() -> Finding {
+pub(super) fn cache() -> Finding {
     let rate = Rate::of(&trend(41.25));
     let bytes = Rate::of(&trend(61_000.0));
     Finding {
@@ -55,7 +57,7 @@ fn cache() -> Finding {
 }
 
 /// A finding that is accepted, of a place that tries to do harm to what shows it.
-fn hostile() -> Finding {
+pub(super) fn hostile() -> Finding {
     Finding {
         of: GrowthOf::Bytes,
         bytes_rate: Rate::of(&trend(0.5)),
@@ -72,7 +74,7 @@ fn hostile() -> Finding {
     }
 }
 
-fn unclear() -> UnclearPlace {
+pub(super) fn unclear() -> UnclearPlace {
     UnclearPlace {
         place: "shop.RECENT".into(),
         held: Held {
@@ -86,22 +88,25 @@ fn unclear() -> UnclearPlace {
     }
 }
 
-/// What is shown of findings in a format, after 9 looks in a minute.
-fn shown(judged: &PlaceFindings, format: HuntFormat) -> String {
-    let capture = Capture {
-        python: "3.12.1".into(),
-        command: "python -m shop".into(),
-        ..Capture::default()
-    };
-    let seconds: Vec<f64> = (0..9).map(|look| 0.25 + 7.5 * f64::from(look)).collect();
-    let shown = report(&Report {
-        pid: 4121,
-        capture: &capture,
+static CAPTURE: LazyLock<Capture> = LazyLock::new(|| Capture {
+    python: "3.12.1".into(),
+    command: "python -m shop".into(),
+    ..Capture::default()
+});
+static SECONDS: LazyLock<Vec<f64>> =
+    LazyLock::new(|| (0..9).map(|look| 0.25 + 7.5 * f64::from(look)).collect());
+static NOTES: LazyLock<Vec<String>> = LazyLock::new(|| vec!["a note".to_owned()]);
+
+/// A report on findings in a format, after 9 looks in a minute.
+pub(super) fn report_on(pid: u32, judged: &PlaceFindings, format: HuntFormat) -> Report<'_> {
+    Report {
+        pid,
+        capture: &CAPTURE,
         n_objects: 4_200_000,
         rss_bytes: &[400_000_000, 412_000_000],
-        seconds: &seconds,
+        seconds: &SECONDS,
         longest_pause: Duration::from_micros(6_214),
-        verdict: Verdict::of(judged, seconds.len(), false),
+        verdict: Verdict::of(judged, SECONDS.len(), false),
         judged,
         account: None,
         memory_limit: Some(MemoryLimit {
@@ -111,14 +116,17 @@ fn shown(judged: &PlaceFindings, format: HuntFormat) -> String {
         }),
         is_traced: false,
         limit: 10,
-        notes: &["a note".to_owned()],
+        notes: &NOTES,
         format,
         width: None,
-    });
-    String::from_utf8(shown).unwrap()
+    }
 }
 
-fn leaks() -> PlaceFindings {
+fn shown(judged: &PlaceFindings, format: HuntFormat) -> String {
+    String::from_utf8(report(&report_on(4121, judged, format))).unwrap()
+}
+
+pub(super) fn leaks() -> PlaceFindings {
     PlaceFindings {
         findings: vec![cache(), hostile()],
         unclear: vec![unclear()],

@@ -78,15 +78,22 @@ impl<'a> TreeReport<'a> {
         pauses.max().unwrap_or_default()
     }
 
-    /// That of the first finding; else that which asks most of the reader.
+    /// By the findings; else that which asks most of the reader.
     pub(super) fn verdict(&self) -> Verdict {
-        if let Some(one) = self.findings.first() {
-            return self.processes[one.fastest().0].verdict;
+        let findings = self.findings.iter().map(|one| one.fastest().1);
+        if let Some(verdict) = Verdict::of_findings(findings) {
+            return verdict;
         }
-        let verdicts: Vec<Verdict> = self.processes.iter().map(|one| one.verdict).collect();
         let ranked = [Verdict::Fragmentation, Verdict::Unclear, Verdict::NoLeak];
-        let worst = ranked.into_iter().find(|one| verdicts.contains(one));
+        let is_of_one =
+            |verdict: &Verdict| self.processes.iter().any(|one| one.verdict == *verdict);
+        let worst = ranked.into_iter().find(is_of_one);
         worst.unwrap_or(Verdict::TooFewLooks)
+    }
+
+    pub(super) fn n_new(&self) -> usize {
+        let findings = self.findings.iter();
+        findings.filter(|one| !one.fastest().1.is_accepted).count()
     }
 
     /// Places that may grow, each once, with the processes where they do.
@@ -236,7 +243,11 @@ fn tree_text(tree: &TreeReport<'_>) -> String {
     if let Some(sentence) = tree.sentence() {
         let _ = writeln!(shown, "\n{sentence}");
     }
-    for (place, pids) in tree.unclear() {
+    let unclear = tree.unclear();
+    if tree.verdict() != Verdict::Unclear && !unclear.is_empty() {
+        shown.push_str("\nmay grow, too; a longer watch tells\n");
+    }
+    for (place, pids) in unclear {
         let text = format!("{}, in {}", perhaps(place), named(&pids));
         titled_line(&mut shown, "perhaps", &text);
     }
@@ -273,3 +284,6 @@ fn process_table(tree: &TreeReport<'_>) -> String {
     });
     table(&columns, rows, false)
 }
+
+#[cfg(test)]
+mod tests;
