@@ -65,6 +65,15 @@ def guppy():
     return timed(hpy().heap)
 
 
+def pympler():
+    try:
+        from pympler import muppy, summary
+    except ImportError:
+        return "none"
+    ticker.longest = 0.0
+    return timed(lambda: summary.summarize(muppy.get_objects()))
+
+
 gc.disable()
 n_groups = int(sys.argv[1]) // 5
 heap = [five(n) for n in range(n_groups)]
@@ -97,6 +106,8 @@ for question in sys.stdin:
         answer = timed(lambda: objgraph.growth(limit=None)) if objgraph else "none"
     elif question == "guppy":
         answer = guppy()
+    elif question == "pympler":
+        answer = pympler()
     else:
         answer = "none"
     print(answer, flush=True)

@@ -21,7 +21,11 @@ impl Target {
         let mut command = Command::new(&python);
         command.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/benches/heap.py"));
         command.arg(n_objects.to_string());
-        let peers = [("objgraph", "objgraph==3.7.0"), ("guppy", "guppy3==3.1.7")];
+        let peers = [
+            ("objgraph", "objgraph==3.7.0"),
+            ("guppy", "guppy3==3.1.7"),
+            ("pympler", "Pympler==1.1"),
+        ];
         let folders = peers
             .into_iter()
             .filter_map(|(module, package)| installed(&python, module, package));
