@@ -29,8 +29,8 @@ POOL = Pool()
 def serve(seconds):
     for number in requests(seconds):
         POOL.take(number)
-        if number > 8:
-            POOL.give_back(number - 8)
+        for answered in list(POOL.in_use)[:-8]:
+            POOL.give_back(answered)
 
 if __name__ == "__main__":
     serve(seconds=12)
