@@ -245,6 +245,9 @@ fn finding_lines(
     for (index, one) in finding.holds.iter().enumerate() {
         line(if index == 0 { "holds" } else { "" }, &held(one));
     }
+    if let Some(inside) = &finding.inside {
+        line("inside", &inside.name);
+    }
     line("keeps", &keeps(finding));
     if !finding.also.is_empty() {
         line("also in", &finding.also.join(", "));

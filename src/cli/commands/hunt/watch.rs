@@ -11,7 +11,7 @@ use leakhunt_heap::{
 use super::accepted::Accepted;
 use super::limits::Limits;
 use super::makers::Makers;
-use super::native_memory::NativeMemory;
+use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
 use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
@@ -92,8 +92,12 @@ impl<'a> Watch<'a> {
         let beside = self.beside.findings(&snapshot.capture, &self.mapped);
         let notes = [&self.notes[..], &beside.notes].concat();
         beside.merge_into(&mut judged.findings);
-        let native = self.native_memory.finding(self.history.seconds());
-        judged.findings.extend(native);
+        if let Some(native) = self.native_memory.finding(self.history.seconds()) {
+            match &memory {
+                Ok(account) if comes_with(&native, &judged.findings, account) => {}
+                _ => judged.findings.push(native),
+            }
+        }
         self.accepted.mark(&mut judged.findings);
         let account = memory.ok().map(|mut account| {
             name_owners(&mut account, snapshot);

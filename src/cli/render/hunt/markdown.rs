@@ -82,7 +82,9 @@ fn title(n_findings: usize) -> String {
 }
 
 fn row(finding: &Finding) -> String {
-    let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let mut holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let inside = finding.inside.as_ref();
+    holds.extend(inside.map(|inside| format!("inside {}", code(&inside.name))));
     let accepted = if finding.is_accepted {
         " (accepted)"
     } else {
