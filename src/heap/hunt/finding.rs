@@ -2,6 +2,7 @@
 
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
+use super::inside::{Inside, inside};
 use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
 use super::places::{Places, Way, WayId};
@@ -66,6 +67,8 @@ pub struct Finding {
     pub of: GrowthOf,
     /// What it holds, what names the growth first.
     pub holds: Vec<Held>,
+    /// What of the program is in the newest of what it holds, where that is of Python's own types.
+    pub inside: Option<Inside>,
     /// Objects, or references, a second.
     pub rate: Rate,
     /// Bytes a second, with all that falls to them.
@@ -262,6 +265,14 @@ impl Judge<'_> {
             .collect();
         also.dedup();
         let rate = Rate::of(&one.trend);
+        let inside = match one.of {
+            GrowthOf::Objects => inside(self.snapshot, self.places, &name.examples),
+            GrowthOf::References | GrowthOf::Bytes => None,
+        };
+        let package = match &inside {
+            Some(inside) if name.is_stdlib => &inside.package,
+            _ => &name.package,
+        };
         Some(Finding {
             kind: FindingKind::Place,
             place: name.place.clone(),
@@ -275,7 +286,8 @@ impl Judge<'_> {
             exclusive_bytes: share.exclusive_bytes,
             exclusive_objects: share.exclusive_objects,
             path: name.expression.clone(),
-            package: name.package.clone(),
+            package: package.clone(),
+            inside,
             n_rises: one.trend.n_rises,
             n_intervals: one.trend.n_intervals,
             examples: match one.of {
@@ -339,6 +351,7 @@ impl Finding {
             holder_type: String::new(),
             of: GrowthOf::Objects,
             holds: Vec::new(),
+            inside: None,
             rate: Rate::of(trend),
             bytes_rate: Rate::default(),
             share_bytes: 0,

@@ -31,6 +31,9 @@ pub struct PlaceName {
 /// So many of the newest objects are named.
 pub(super) const MOST_EXAMPLES: usize = 16;
 
+/// Of so many links it is asked which chain they are of.
+const FEW_LINKS: usize = 8;
+
 /// The names of growing places, in their order; `None` where no path leads to one.
 pub fn name_places(
     snapshot: &Snapshot,
@@ -149,9 +152,18 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         return Some((first, first, true));
     };
     let is_one = n_most * 2 >= n_held;
-    if places.way(way).to != way {
+    if places.way(way).to != way && !(is_one && n_held > 2) {
         let (first, next) = start_of_chain(places, way, *members.first()?)?;
-        return Some((first, next, true));
+        let starts_there = |&&member: &&ObjId| {
+            start_of_chain(places, way, member).is_some_and(|(start, _)| start == first)
+        };
+        // One of many chains stands for all.
+        let few = members.iter().step_by(members.len().div_ceil(FEW_LINKS));
+        return Some((
+            first,
+            next,
+            few.clone().count() == few.filter(starts_there).count(),
+        ));
     }
     let object = members
         .iter()

@@ -11,7 +11,7 @@ use leakhunt_heap::{
 use super::accepted::Accepted;
 use super::limits::Limits;
 use super::makers::Makers;
-use super::native_memory::NativeMemory;
+use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
 use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
@@ -95,9 +95,15 @@ impl<'a> Watch<'a> {
         notes.extend(self.overrun());
         beside.merge_into(&mut judged.findings);
         // What tracemalloc keeps for each block is beside Python's objects, too.
-        if !self.args.trace {
-            let native = self.native_memory.finding(self.history.seconds());
-            judged.findings.extend(native);
+        let native = match self.args.trace {
+            true => None,
+            false => self.native_memory.finding(self.history.seconds()),
+        };
+        if let Some(native) = native {
+            match &memory {
+                Ok(account) if comes_with(&native, &judged.findings, account) => {}
+                _ => judged.findings.push(native),
+            }
         }
         self.accepted.mark(&mut judged.findings);
         let account = memory.ok().map(|mut account| {
