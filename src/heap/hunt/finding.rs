@@ -141,9 +141,11 @@ pub fn judge(
         history,
         inspections,
     };
-    let (bounded, growing): (Vec<Growing>, Vec<Growing>) = growing
-        .into_iter()
-        .partition(|one| judge.bound(one.ways[0]).is_some());
+    let (bounded, growing): (Vec<Growing>, Vec<Growing>) = growing.into_iter().partition(|one| {
+        let most = judge.bound(one.ways[0]);
+        // What holds more is not what has the bound.
+        most.is_some_and(|most| one.values.last().is_some_and(|&last| last <= most))
+    });
     let names = name_places(snapshot, places, &growing);
     let mut findings: Vec<Finding> = leak_shares(snapshot, places, &growing)
         .iter()
@@ -162,9 +164,15 @@ pub fn judge(
         trend: unclear.trend,
         bytes: Vec::new(),
     });
+    // One that is full grows no more.
+    let has_room = |one: &Growing| {
+        let most = judge.bound(one.ways[0]);
+        most.is_none_or(|most| one.values.last().is_some_and(|&last| last < most))
+    };
     let few: Vec<Growing> = bounded
         .into_iter()
         .chain(unclear)
+        .filter(has_room)
         .take(MOST_UNCLEAR)
         .collect();
     let unclear = few
@@ -215,8 +223,12 @@ impl Judge<'_> {
     fn bound(&self, way: WayId) -> Option<u64> {
         let paths = self.places.paths();
         let holder = paths.parent(self.places.way(way).first)?;
-        // The entries of an `lru_cache` are in a `dict` of its own.
-        let holders = [Some(holder), paths.parent(holder)].into_iter().flatten();
+        // The entries of an `lru_cache` are in a `dict` of its own; what it gave as a result has no bound.
+        let is_dict = self.snapshot.type_of(holder).key() == "dict";
+        let cache = paths.parent(holder).filter(|&parent| {
+            is_dict && self.snapshot.type_of(parent).name == "_lru_cache_wrapper"
+        });
+        let holders = [Some(holder), cache].into_iter().flatten();
         let mut bounds = holders.filter_map(|holder| match self.snapshot.state_of(holder)? {
             ObjectState::Bounded(most) => Some(most),
             _ => None,

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::growing::{Growing, GrowthOf};
 use super::places::{Places, WayId};
-use crate::paths::{Holder, Path};
+use crate::paths::{Holder, Path, PathRoot};
 use crate::snapshot::{LabelName, ObjId, Objects, Snapshot};
 
 /// A growing place, as people know it.
@@ -89,9 +89,11 @@ fn name(
     }
     if growing.of == GrowthOf::Objects {
         let last = path.steps.last()?;
+        let before = path.steps.len().checked_sub(2);
+        let is_in_dict = before.is_some_and(|before| path.steps[before].expression.is_empty());
         expression = match last.label.name() {
             LabelName::Item(_) | LabelName::Member(_) | LabelName::Key(_) | LabelName::Value(_)
-                if !path.steps[step].expression.is_empty() =>
+                if !is_in_dict && !path.steps[step].expression.is_empty() =>
             {
                 format!("{expression}[*]")
             }
@@ -219,7 +221,12 @@ fn start_of_chain(places: &Places, way: WayId, member: ObjId) -> Option<(ObjId, 
 
 /// An expression in which the last step into a collection is any entry.
 fn many(path: &Path, step: usize, expression: &str) -> String {
-    let entry = (1..=step).rev().find(|&index| {
+    // A module is no entry like others.
+    let first = match path.root {
+        PathRoot::Modules => 2,
+        _ => 1,
+    };
+    let entry = (first..=step).rev().find(|&index| {
         let label = path.steps[index].label.name();
         matches!(label, LabelName::Item(_) | LabelName::Value(_))
             && !path.steps[index - 1].expression.is_empty()

@@ -396,3 +396,23 @@ fn what_may_grow_is_told_once_and_not_for_one_object_more() {
     assert_eq!(unclear(&[10, 14, 11, 19, 15, 16]), ["shop.Row"]);
     assert!(unclear(&[10, 12, 10, 11, 9, 11]).is_empty());
 }
+
+#[test]
+fn a_link_that_is_an_attribute_in_a_dict_is_no_entry() {
+    let heap_of = |number: u32| {
+        let (mut heap, shop) = shop();
+        heap.flags("shop.State", TypeFlags::PYTHON);
+        let mut link = heap.tracked("shop.State");
+        heap.attribute(shop, "STATE", link);
+        for _ in 0..number {
+            let before = heap.tracked("shop.State");
+            heap.attribute(link, "before", before);
+            link = before;
+        }
+        heap.finish()
+    };
+    let seen = Seen::at(&[10, 20, 30, 40, 50, 60], heap_of);
+    let names = crate::hunt::name_places(&seen.snapshot, &seen.places, &seen.growing);
+    let name = names[0].as_ref().unwrap();
+    assert_eq!(name.expression, "sys.modules['shop'].STATE.before");
+}
