@@ -52,9 +52,14 @@ fn each_fixture_says_what_must_be_found_and_is_short() {
             "{} starts with its docstring",
             path.display()
         );
+        // What drives a package has a server and a client of its own.
+        let is_driver = path
+            .parent()
+            .is_some_and(|folder| folder.ends_with("history"));
+        let most = if is_driver { 60 } else { 40 };
         assert!(
-            text.lines().count() <= 40,
-            "{} is over 40 lines",
+            text.lines().count() <= most,
+            "{} is over {most} lines",
             path.display()
         );
     }

@@ -11,7 +11,7 @@ mod stdlib;
 
 use leakhunt_wire::TypeFlags;
 
-use crate::functions::Functions;
+use crate::functions::{FunctionName, Functions};
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
@@ -192,6 +192,12 @@ impl Paths {
     pub(crate) fn class_name(&self, snapshot: &Snapshot, object: ObjId) -> Option<String> {
         let class = self.classes.type_id(object)?;
         Some(snapshot.types[class.0 as usize].key())
+    }
+
+    /// What a function that waits to go on is called.
+    pub(crate) fn suspended(&self, snapshot: &Snapshot, object: ObjId) -> Option<FunctionName> {
+        let is_suspended = spoken::is_suspended(snapshot.type_of(object));
+        is_suspended.then(|| self.functions.name_of(snapshot, object))?
     }
 
     /// Whether something alive refers to an object.

@@ -14,8 +14,9 @@ use crate::quantity::duration_over_zero;
 /// or registry, with what, how fast in objects and bytes, and what fixing it gives back; or that
 /// nothing leaks. Ctrl-C ends it early, with the verdict on what was seen so far.
 ///
-/// No value leaves the target. Names do: of types, attributes and local variables, and the string keys
-/// of dicts of at most 64 entries, cut at 64 characters; --no-names keeps those keys back.
+/// No value leaves the target but how much a cache takes, where it has an attribute like `maxsize`.
+/// Names do: of types, attributes and local variables, and the string keys of dicts of at most 64
+/// entries, cut at 64 characters; --no-names keeps those keys back.
 #[derive(Args, Debug)]
 #[command(after_help = HUNT_EXAMPLES, after_long_help = format!("{HUNT_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct HuntArgs {

@@ -263,6 +263,9 @@ fn finding_lines(
     for (index, one) in finding.holds.iter().enumerate() {
         line(if index == 0 { "holds" } else { "" }, &held(one));
     }
+    if let Some(inside) = &finding.inside {
+        line("inside", &inside.name);
+    }
     let keeps = keeps(finding);
     if !keeps.is_empty() {
         line("keeps", &keeps);

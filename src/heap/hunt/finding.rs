@@ -2,6 +2,7 @@
 
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
+use super::inside::{Inside, inside};
 use super::limits::limit_numbers;
 use super::name::{PlaceName, name_places};
 use super::places::{Places, Way, WayId};
@@ -66,6 +67,8 @@ pub struct Finding {
     pub of: GrowthOf,
     /// What it holds, what names the growth first.
     pub holds: Vec<Held>,
+    /// What of the program is in the newest of what it holds, where that is of Python's own types.
+    pub inside: Option<Inside>,
     /// Objects, or references, a second.
     pub rate: Rate,
     /// Bytes a second, with all that falls to them.
@@ -138,9 +141,11 @@ pub fn judge(
         history,
         inspections,
     };
-    let (bounded, growing): (Vec<Growing>, Vec<Growing>) = growing
-        .into_iter()
-        .partition(|one| judge.bound(one.ways[0]).is_some());
+    let (bounded, growing): (Vec<Growing>, Vec<Growing>) = growing.into_iter().partition(|one| {
+        let most = judge.bound(one.ways[0]);
+        // What holds more is not what has the bound.
+        most.is_some_and(|most| one.values.last().is_some_and(|&last| last <= most))
+    });
     let names = name_places(snapshot, places, &growing);
     let mut findings: Vec<Finding> = leak_shares(snapshot, places, &growing)
         .iter()
@@ -159,9 +164,15 @@ pub fn judge(
         trend: unclear.trend,
         bytes: Vec::new(),
     });
+    // One that is full grows no more.
+    let has_room = |one: &Growing| {
+        let most = judge.bound(one.ways[0]);
+        most.is_none_or(|most| one.values.last().is_some_and(|&last| last < most))
+    };
     let few: Vec<Growing> = bounded
         .into_iter()
         .chain(unclear)
+        .filter(has_room)
         .take(MOST_UNCLEAR)
         .collect();
     let unclear = few
@@ -212,8 +223,12 @@ impl Judge<'_> {
     fn bound(&self, way: WayId) -> Option<u64> {
         let paths = self.places.paths();
         let holder = paths.parent(self.places.way(way).first)?;
-        // The entries of an `lru_cache` are in a `dict` of its own.
-        let holders = [Some(holder), paths.parent(holder)].into_iter().flatten();
+        // The entries of an `lru_cache` are in a `dict` of its own; what it gave as a result has no bound.
+        let is_dict = self.snapshot.type_of(holder).key() == "dict";
+        let cache = paths.parent(holder).filter(|&parent| {
+            is_dict && self.snapshot.type_of(parent).name == "_lru_cache_wrapper"
+        });
+        let holders = [Some(holder), cache].into_iter().flatten();
         let mut bounds = holders.filter_map(|holder| match self.snapshot.state_of(holder)? {
             ObjectState::Bounded(most) => Some(most),
             _ => None,
@@ -262,6 +277,14 @@ impl Judge<'_> {
             .collect();
         also.dedup();
         let rate = Rate::of(&one.trend);
+        let inside = match one.of {
+            GrowthOf::Objects => inside(self.snapshot, self.places, &name.examples),
+            GrowthOf::References | GrowthOf::Bytes => None,
+        };
+        let package = match &inside {
+            Some(inside) if name.is_stdlib => &inside.package,
+            _ => &name.package,
+        };
         Some(Finding {
             kind: FindingKind::Place,
             place: name.place.clone(),
@@ -275,7 +298,8 @@ impl Judge<'_> {
             exclusive_bytes: share.exclusive_bytes,
             exclusive_objects: share.exclusive_objects,
             path: name.expression.clone(),
-            package: name.package.clone(),
+            package: package.clone(),
+            inside,
             n_rises: one.trend.n_rises,
             n_intervals: one.trend.n_intervals,
             examples: match one.of {
@@ -339,6 +363,7 @@ impl Finding {
             holder_type: String::new(),
             of: GrowthOf::Objects,
             holds: Vec::new(),
+            inside: None,
             rate: Rate::of(trend),
             bytes_rate: Rate::default(),
             share_bytes: 0,

@@ -101,10 +101,13 @@ impl Finder<'_> {
                 .into_iter()
                 .filter(|one| !holders.contains(&one.ways[0])),
         );
+        unclear.retain(|one| is_noteworthy(&one.values));
+        let in_doubt: BTreeSet<WayId> = unclear.iter().map(|one| one.way).collect();
         unclear.retain(|one| {
-            !self
-                .above(one.way)
-                .any(|above| ways.contains(&above) || holders.contains(&above))
+            let is_explained = |above: WayId| {
+                ways.contains(&above) || holders.contains(&above) || in_doubt.contains(&above)
+            };
+            !self.above(one.way).any(is_explained)
         });
         growing.sort_by(|one, other| {
             let slope = |growing: &Growing| self.slope(&growing.bytes);
@@ -137,7 +140,8 @@ impl Finder<'_> {
         })
     }
 
-    /// Of the ways that grow those with no other above, by the place that they start at.
+    /// Of the ways that grow those with no other above, by the place that they start at, without what
+    /// more and more links of a chain hold, each its own.
     fn highest(
         &self,
         grown: &BTreeMap<WayId, (Vec<u64>, Trend)>,
@@ -154,6 +158,24 @@ impl Finder<'_> {
                 by_place.entry(place).or_default().push(way);
             }
         }
+        let links: Vec<WayId> = by_place
+            .values()
+            .flatten()
+            .copied()
+            .filter(|&way| self.places.way(way).to != way)
+            .collect();
+        let is_of_links = |way: WayId| {
+            let Way { from, to, .. } = *self.places.way(way);
+            links.iter().any(|&link| {
+                from == Some(self.places.way(link).to)
+                    && from != Some(to)
+                    && !self.above(link).any(|above| above == way)
+            })
+        };
+        by_place.retain(|_, ways| {
+            ways.retain(|&way| !is_of_links(way));
+            !ways.is_empty()
+        });
         by_place
             .into_iter()
             .filter(|(place, ways)| !self.is_book_of_living(*place, ways))
@@ -292,6 +314,18 @@ impl Finder<'_> {
         }
         found
     }
+}
+
+/// Fewer objects more are what a step of the program left to the next.
+const FEWEST_MORE: u64 = 3;
+
+/// Whether there are some objects more at the end, and not since one look alone.
+fn is_noteworthy(values: &[u64]) -> bool {
+    let (Some(first), Some(last)) = (values.first(), values.last()) else {
+        return false;
+    };
+    let n_rises = values.windows(2).filter(|pair| pair[0] < pair[1]).count();
+    last.saturating_sub(*first) >= FEWEST_MORE && n_rises >= 2
 }
 
 /// Up to 3.8 the type says nothing of its module.

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 
 use super::growing::{Growing, GrowthOf};
 use super::places::{Places, WayId};
-use crate::paths::{Holder, Path};
+use crate::paths::{Holder, Path, PathRoot};
 use crate::snapshot::{LabelName, ObjId, Objects, Snapshot};
 
 /// A growing place, as people know it.
@@ -30,6 +30,9 @@ pub struct PlaceName {
 
 /// So many of the newest objects are named.
 pub(super) const MOST_EXAMPLES: usize = 16;
+
+/// Of so many links it is asked which chain they are of.
+const FEW_LINKS: usize = 8;
 
 /// The names of growing places, in their order; `None` where no path leads to one.
 pub fn name_places(
@@ -86,9 +89,11 @@ fn name(
     }
     if growing.of == GrowthOf::Objects {
         let last = path.steps.last()?;
+        let before = path.steps.len().checked_sub(2);
+        let is_in_dict = before.is_some_and(|before| path.steps[before].expression.is_empty());
         expression = match last.label.name() {
             LabelName::Item(_) | LabelName::Member(_) | LabelName::Key(_) | LabelName::Value(_)
-                if !path.steps[step].expression.is_empty() =>
+                if !is_in_dict && !path.steps[step].expression.is_empty() =>
             {
                 format!("{expression}[*]")
             }
@@ -149,9 +154,18 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         return Some((first, first, true));
     };
     let is_one = n_most * 2 >= n_held;
-    if places.way(way).to != way {
+    if places.way(way).to != way && !(is_one && n_held > 2) {
         let (first, next) = start_of_chain(places, way, *members.first()?)?;
-        return Some((first, next, true));
+        let starts_there = |&&member: &&ObjId| {
+            start_of_chain(places, way, member).is_some_and(|(start, _)| start == first)
+        };
+        // One of many chains stands for all.
+        let few = members.iter().step_by(members.len().div_ceil(FEW_LINKS));
+        return Some((
+            first,
+            next,
+            few.clone().count() == few.filter(starts_there).count(),
+        ));
     }
     let object = members
         .iter()
@@ -207,7 +221,12 @@ fn start_of_chain(places: &Places, way: WayId, member: ObjId) -> Option<(ObjId, 
 
 /// An expression in which the last step into a collection is any entry.
 fn many(path: &Path, step: usize, expression: &str) -> String {
-    let entry = (1..=step).rev().find(|&index| {
+    // A module is no entry like others.
+    let first = match path.root {
+        PathRoot::Modules => 2,
+        _ => 1,
+    };
+    let entry = (first..=step).rev().find(|&index| {
         let label = path.steps[index].label.name();
         matches!(label, LabelName::Item(_) | LabelName::Value(_))
             && !path.steps[index - 1].expression.is_empty()

@@ -16,7 +16,7 @@ pub struct WayId(pub u32);
 /// See [`WayId`].
 #[derive(Clone, Debug)]
 pub struct Way {
-    /// The place that it starts at; `None` for what a root is.
+    /// The place that it starts at; `None` for what a root is, and for what a task runs.
     pub from: Option<WayId>,
     /// By which label, with indices masked.
     pub label: Label,
@@ -258,7 +258,7 @@ impl<'s> Merger<'s> {
             if self.search.is_reached(target) {
                 continue;
             }
-            if self.search.says_little(snapshot, object, label) {
+            if self.search.says_little(snapshot, object, label, target) {
                 self.search.put_off(object, via);
             } else {
                 self.follow(place, object, via, label, target);
@@ -322,13 +322,23 @@ impl<'s> Merger<'s> {
 
     /// The way from a place to an object.
     fn way_to(&mut self, from: WayId, label: Label, object: ObjId) -> WayId {
+        let told_by = self.code_of(object);
+        let is_of_task = told_by != 0 && self.is_task(from);
         let step = Step {
-            from,
+            from: if is_of_task { ROOT } else { from },
             label: masked(label),
             type_id: self.type_id(object),
-            told_by: self.code_of(object),
+            told_by,
         };
         self.way(step, object)
+    }
+
+    /// Whether a place is of asyncio's tasks. What such a one runs is a place of its own, as frames of
+    /// threads are: by and by the task is reached through one thing that it waits for and another.
+    fn is_task(&self, place: WayId) -> bool {
+        let type_id = self.ways[place.0 as usize].type_id;
+        let of_type = &self.snapshot.types[type_id.0 as usize];
+        of_type.name == "Task" && matches!(&*of_type.module, "_asyncio" | "asyncio.tasks")
     }
 
     /// The way of a step, which is made where there is none.

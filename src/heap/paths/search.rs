@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use leakhunt_wire::TypeFlags;
 
-use super::fleeting::fleeting;
+use super::fleeting::{fleeting, is_planned_call};
+use super::is_exact;
 use crate::snapshot::{Label, LabelName, ObjId, Snapshot};
 
 /// Of [`Search::parent`]: not reached.
@@ -41,6 +42,12 @@ enum Manner {
     Function,
     /// Those of a container with weak references, and of what keeps it in order: all.
     Weak,
+    /// What is to be called when an object dies, with its arguments: all.
+    Finalizer,
+    /// A call that an event loop will make, gone when it is made: all.
+    Call,
+    /// A cache of a function's results: the arguments that these are found by.
+    Results,
 }
 
 impl Search {
@@ -55,10 +62,17 @@ impl Search {
                 Manner::Frame
             } else if of_type.flags & TypeFlags::TYPE != 0 {
                 Manner::Class
+            } else if of_type.module == "weakref" && matches!(&*of_type.name, "finalize" | "_Info")
+            {
+                Manner::Finalizer
             } else if matches!(&*of_type.module, "weakref" | "_weakrefset") {
                 Manner::Weak
             } else if of_type.module.is_empty() && of_type.name == "function" {
                 Manner::Function
+            } else if is_planned_call(of_type) {
+                Manner::Call
+            } else if of_type.name == "_lru_cache_wrapper" {
+                Manner::Results
             } else {
                 Manner::Plain
             }
@@ -81,13 +95,11 @@ impl Search {
     /// Goes on from what was reached, except on byways.
     pub(super) fn spread(&mut self, snapshot: &Snapshot) {
         while let Some(object) = self.queue.pop_front() {
-            let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
-            let is_fleeting = self.fleeting.contains(&object);
             for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
                 if self.is_reached(target) {
                     continue;
                 }
-                if is_fleeting || says_little(snapshot, manner, label) {
+                if self.says_little(snapshot, object, label, target) {
                     self.byways.push_back((object, via));
                 } else {
                     self.reach(target, object.0, via);
@@ -139,14 +151,36 @@ impl Search {
     }
 
     /// Whether a reference of an object says little of why its target is there.
-    pub(crate) fn says_little(&self, snapshot: &Snapshot, object: ObjId, label: Label) -> bool {
-        let manner = self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize];
-        says_little(snapshot, manner, label) || self.fleeting.contains(&object)
+    pub(crate) fn says_little(
+        &self,
+        snapshot: &Snapshot,
+        object: ObjId,
+        label: Label,
+        target: ObjId,
+    ) -> bool {
+        let is_argument = match label.name() {
+            // The entries are in a `dict` of its own; each has its arguments in a `tuple`.
+            LabelName::Key(_) => self
+                .parent(object)
+                .is_some_and(|owner| self.manner(snapshot, owner) == Manner::Results),
+            LabelName::None | LabelName::Internal(_) => {
+                self.manner(snapshot, object) == Manner::Results
+                    && is_exact(snapshot, target, "tuple")
+            }
+            _ => false,
+        };
+        is_argument
+            || says_little(snapshot, self.manner(snapshot, object), label)
+            || self.fleeting.contains(&object)
+    }
+
+    fn manner(&self, snapshot: &Snapshot, object: ObjId) -> Manner {
+        self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize]
     }
 
     /// Whether the references of an object keep nothing alive.
     pub(crate) fn is_weak(&self, snapshot: &Snapshot, object: ObjId) -> bool {
-        self.manners[snapshot.objects.type_id[object.0 as usize].0 as usize] == Manner::Weak
+        self.manner(snapshot, object) == Manner::Weak
     }
 
     /// Leaves a reference for [`Search::next_byway`].
@@ -210,8 +244,8 @@ pub(crate) fn reference(snapshot: &Snapshot, object: ObjId, via: u32) -> Option<
 fn says_little(snapshot: &Snapshot, manner: Manner, label: Label) -> bool {
     let text = |text| snapshot.strings.get(text);
     match (manner, label.name()) {
-        (_, LabelName::Type) | (Manner::Weak, _) => true,
-        (Manner::Plain, _) => false,
+        (_, LabelName::Type) | (Manner::Weak | Manner::Finalizer | Manner::Call, _) => true,
+        (Manner::Plain | Manner::Results, _) => false,
         (Manner::Class, LabelName::Attribute(name)) => {
             matches!(text(name), "__mro__" | "__bases__" | "__base__")
         }

@@ -488,3 +488,42 @@ fn a_lazy_import_is_not_asked_for() {
     let lazy = shop.global("json", "lazy_import");
     assert_typed_around(&shop.heap, lazy, "vars(", ")['json']");
 }
+
+#[test]
+fn calls_that_a_loop_is_to_make_are_passed_over_where_the_program_holds_the_same() {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let asyncio = heap.module(modules, "asyncio.events");
+    let planned = heap.object("list");
+    heap.attribute(asyncio, "planned", planned);
+    let call = heap.object("asyncio.events.TimerHandle");
+    heap.reference(planned, Via::Item(0), call);
+    let (rows, argument) = (heap.object("list"), heap.object("shop.Row"));
+    heap.reference(call, Via::Attribute("_args"), rows);
+    heap.reference(call, Via::Attribute("_callback"), argument);
+    let frame = heap.frame("main");
+    heap.reference(frame, Via::Local("rows"), rows);
+    assert_path(&heap, rows, "frame main(): local rows", false);
+    // What nothing else holds still has a path.
+    let planned = "sys.modules['asyncio.events'].planned";
+    assert_path(&heap, argument, &format!("{planned}[0]._callback"), true);
+}
+
+#[test]
+fn arguments_in_a_cache_of_results_are_passed_over_and_results_are_not() {
+    let mut shop = Shop::new();
+    let function = shop.global("middleware", "functools._lru_cache_wrapper");
+    let arguments = shop.held(function, Via::Unnamed, "tuple");
+    let app = shop.held(arguments, Via::Item(0), "shop.cache.App");
+    let table = shop.held(function, Via::Unnamed, "dict");
+    shop.heap.reference(table, Via::Key(0), arguments);
+    let result = shop.held(table, Via::Value(0), "shop.cache.Service");
+    let frame = shop.heap.frame("main");
+    shop.heap.reference(frame, Via::Local("app"), app);
+    shop.heap.reference(frame, Via::Local("service"), result);
+    assert_path(&shop.heap, app, "frame main(): local app", false);
+    let heap = shop.heap.finish();
+    let path = Paths::find(&heap).to(&heap, result).unwrap();
+    assert_eq!(path.root, PathRoot::Modules);
+}

@@ -1,8 +1,8 @@
 //! Memory that grows beside Python's objects.
 
-use leakhunt_heap::Snapshot;
 use leakhunt_heap::hunt::trend::{Course, trend};
 use leakhunt_heap::hunt::{Finding, FindingKind, GrowthOf, Rate};
+use leakhunt_heap::{MemoryAccount, Part, Snapshot};
 
 use crate::budget::Memory;
 use crate::render::numbers::bytes;
@@ -65,6 +65,17 @@ impl NativeMemory {
     }
 }
 
+/// Whether growth beside Python's objects is no more than what other leaks bring with them: what their
+/// makers freed on the way and an allocator keeps, and the stacks of threads that do not end.
+pub(super) fn comes_with(native: &Finding, others: &[Finding], account: &MemoryAccount) -> bool {
+    let has_threads = others.iter().any(|one| one.kind == FindingKind::Threads);
+    let stacks = match has_threads {
+        true => account.parts[Part::Stacks],
+        false => 0,
+    };
+    !others.is_empty() && native.share_bytes <= account.free_bytes() + stacks
+}
+
 #[cfg(test)]
 mod tests {
     use leakhunt_heap::SnapshotBuilder;
@@ -110,5 +121,24 @@ mod tests {
         assert_eq!(finding(&few_pages), None);
         let of_much: Vec<_> = (0..6).map(|index| ((5000 + index) * MB, 10 * MB)).collect();
         assert_eq!(finding(&of_much), None);
+    }
+
+    #[test]
+    fn what_other_leaks_left_free_is_no_leak_of_its_own() {
+        let native = finding(&[(50 * MB, 0), (51 * MB, 0), (52 * MB, 0), (53 * MB, 0)]).unwrap();
+        let of_kind = |kind| Finding {
+            kind,
+            ..native.clone()
+        };
+        let place = [of_kind(FindingKind::Place)];
+        let threads = [of_kind(FindingKind::Threads)];
+        let mut account = MemoryAccount::default();
+        account.parts[Part::FreePools] = 2 * MB;
+        account.parts[Part::Stacks] = 2 * MB;
+        assert!(!comes_with(&native, &place, &account));
+        assert!(comes_with(&native, &threads, &account));
+        account.parts[Part::MallocFree] = MB;
+        assert!(comes_with(&native, &place, &account));
+        assert!(!comes_with(&native, &[], &account));
     }
 }

@@ -81,8 +81,7 @@ impl<'a> Turns<'a> {
                 }
             }
             // What a shell that leakhunt started has started may be there by now.
-            let is_none_left = self.watched().next().is_none();
-            if is_none_left && self.n_turns == 0 && Instant::now() < self.ends_at {
+            if self.n_turns == 0 && self.watched().next().is_none() {
                 continue;
             }
             self.n_turns += 1;

@@ -11,7 +11,7 @@ use leakhunt_heap::{
 use super::accepted::Accepted;
 use super::limits::Limits;
 use super::makers::Makers;
-use super::native_memory::NativeMemory;
+use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
 use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
@@ -21,6 +21,7 @@ use crate::kernel_view::{kernel_view, mapped_files};
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress};
+use crate::render::numbers::duration;
 use crate::render::snapshot::shortcomings;
 use crate::rounds::{LookEnd, Looks, Schedule};
 use crate::session::{Link, Session};
@@ -90,12 +91,19 @@ impl<'a> Watch<'a> {
         self.makers.tell(&mut judged);
         let memory = account(self.pid, snapshot);
         let beside = self.beside.findings(&snapshot.capture, &self.mapped);
-        let notes = [&self.notes[..], &beside.notes].concat();
+        let mut notes = [&self.notes[..], &beside.notes].concat();
+        notes.extend(self.overrun());
         beside.merge_into(&mut judged.findings);
         // What tracemalloc keeps for each block is beside Python's objects, too.
-        if !self.args.trace {
-            let native = self.native_memory.finding(self.history.seconds());
-            judged.findings.extend(native);
+        let native = match self.args.trace {
+            true => None,
+            false => self.native_memory.finding(self.history.seconds()),
+        };
+        if let Some(native) = native {
+            match &memory {
+                Ok(account) if comes_with(&native, &judged.findings, account) => {}
+                _ => judged.findings.push(native),
+            }
         }
         self.accepted.mark(&mut judged.findings);
         let account = memory.ok().map(|mut account| {
@@ -118,6 +126,19 @@ impl<'a> Watch<'a> {
             account,
             memory_limit: memory_limit(self.pid),
             notes,
+        })
+    }
+
+    /// Whether looks took so long that the hunt took longer than was asked for.
+    fn overrun(&self) -> Option<String> {
+        let seconds = self.history.seconds();
+        let span = Duration::from_secs_f64(seconds.last()? - seconds.first()?);
+        (span > self.args.span * 3 / 2).then(|| {
+            format!(
+                "it took {} rather than {}: a look takes long here",
+                duration(span),
+                duration(self.args.span)
+            )
         })
     }
 }

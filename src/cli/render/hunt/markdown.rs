@@ -77,7 +77,9 @@ const HEADINGS: &str = "| place | holds | growth | keeps | package |";
 const RULER: &str = "|---|---|---|---|---|";
 
 fn row(finding: &Finding) -> String {
-    let holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let mut holds: Vec<String> = finding.holds.iter().map(|one| code(&held(one))).collect();
+    let inside = finding.inside.as_ref();
+    holds.extend(inside.map(|inside| format!("inside {}", code(&inside.name))));
     let accepted = if finding.is_accepted {
         " (accepted)"
     } else {

@@ -1,8 +1,8 @@
 use std::sync::LazyLock;
 
 use leakhunt_heap::Fingerprint;
-use leakhunt_heap::hunt::UnclearPlace;
 use leakhunt_heap::hunt::trend::{Course, Trend};
+use leakhunt_heap::hunt::{Inside, UnclearPlace};
 
 use super::*;
 use crate::memory_limit::LimitSource;
@@ -60,6 +60,10 @@ pub(super) fn cache() -> Finding {
 pub(super) fn hostile() -> Finding {
     Finding {
         of: GrowthOf::Bytes,
+        inside: Some(Inside {
+            name: "a|b.Cart`\u{1b}".into(),
+            package: "a|b".into(),
+        }),
         bytes_rate: Rate::of(&trend(0.5)),
         share_bytes: 4_096,
         path: "sys.modules['a|b'].X`".into(),
@@ -153,6 +157,7 @@ LEAK 1  shop.cache.RENDER_CACHE  (dict)  +41 /s  +61 kB/s  cgroup limit 2 GiB in
   next     leakhunt hunt --pid 4121 --trace
 
 LEAK 2 (accepted)  a|b.X`\\x1b[2J  +1.8 kB/h
+  inside   a|b.Cart`\\x1b
   keeps    4.1 kB alive
   path     sys.modules['a|b'].X`
   why      grew in 7 of 8 intervals
@@ -176,7 +181,7 @@ Process 4121 (CPython `3.12.1`), 4,200,000 objects, RSS 412 MB; 9 looks in 1 m.
 | place | holds | growth | keeps | package |
 |---|---|---|---|---|
 | `shop.cache.RENDER_CACHE` | `12,310 shop.render.RenderInfo, were 9,870`<br>`12,310 str as keys, were 9,870` | +41 /s, +61 kB/s | 312 MB alive, 290 MB of it alone | `shop` |
-| `a\\|b.X'\\x1b[2J` (accepted) |  | +1.8 kB/h | 4.1 kB alive |  |
+| `a\\|b.X'\\x1b[2J` (accepted) | inside `a\\|b.Cart'\\x1b` | +1.8 kB/h | 4.1 kB alive |  |
 
 - `shop.cache.RENDER_CACHE`: grew in 7 of 8 intervals; never fewer than at the look before; path `sys.modules['shop.cache'].RENDER_CACHE[*]`; next: `leakhunt hunt --pid 4121 --trace`
 
@@ -215,6 +220,7 @@ fn leaks_as_json() {
                 },
                 { "type": "str", "is_key": true, "objects_first": 9_870, "objects": 12_310 },
             ],
+            "inside": null,
             "objects_per_s": 41.25,
             "objects_per_s_interval": [37.125, 45.375],
             "bytes_per_s": 61_000.0,
@@ -239,6 +245,7 @@ fn leaks_as_json() {
             "holder_type": null,
             "grows_by": "bytes",
             "holds": [],
+            "inside": "a|b.Cart`\u{1b}",
             "objects_per_s": 0.0,
             "objects_per_s_interval": [0.0, 0.0],
             "bytes_per_s": 0.5,

@@ -101,6 +101,28 @@ fn a_container_that_is_bounded_is_no_leak_while_it_fills() {
     assert_eq!(bounded.unclear[0].place, "shop.RECENT");
     assert_eq!(bounded.unclear[0].bound, Some(1000));
     assert_eq!(places_of(&filling(None)), ["shop.RECENT"]);
+    let full = filling(Some(50));
+    assert_eq!((full.findings, full.unclear), (vec![], vec![]));
+}
+
+#[test]
+fn what_is_in_a_bounded_container_has_no_bound_of_its_own() {
+    for outer in ["collections.deque", "functools._lru_cache_wrapper"] {
+        let judged = judged(&[10, 20, 30, 40, 50], |n| {
+            let (mut heap, shop) = shop();
+            let bounded = heap.object(outer);
+            heap.attribute(shop, "BOUNDED", bounded);
+            heap.state(bounded, ObjectState::Bounded(1000));
+            let rows = heap.object("list");
+            heap.reference(bounded, Via::Item(0), rows);
+            for index in 0..n {
+                let row = heap.tracked("shop.Row");
+                heap.reference(rows, Via::Item(index), row);
+            }
+            heap.finish()
+        });
+        assert_eq!(judged.findings.len(), 1, "{outer}");
+    }
 }
 
 #[test]

@@ -348,3 +348,71 @@ fn a_list_of_weak_references_grows() {
     });
     assert_eq!(references, ["weakref.ReferenceType"]);
 }
+
+#[test]
+fn a_registry_of_objects_of_its_owners_class_is_what_grows_and_not_what_each_holds() {
+    let heap_of = |number: u32| {
+        let (mut heap, shop) = shop();
+        heap.flags("shop.Metric", TypeFlags::PYTHON);
+        let metric = heap.tracked("shop.Metric");
+        heap.attribute(shop, "REQUESTS", metric);
+        let children = heap.object("dict");
+        heap.attribute(metric, "children", children);
+        for index in 0..number {
+            let child = heap.tracked("shop.Metric");
+            heap.entry(children, &format!("label {index}"), child);
+            let value = heap.tracked("shop.Value");
+            heap.attribute(child, "value", value);
+        }
+        heap.finish()
+    };
+    let seen = Seen::at(&[10, 20, 30, 40, 50, 60], heap_of);
+    assert_eq!(seen.types(), ["shop.Metric"]);
+    let names = crate::hunt::name_places(&seen.snapshot, &seen.places, &seen.growing);
+    let name = names[0].as_ref().unwrap();
+    assert_eq!(name.place, "shop.REQUESTS.children");
+    assert_eq!(name.expression, "sys.modules['shop'].REQUESTS.children[*]");
+}
+
+#[test]
+fn what_may_grow_is_told_once_and_not_for_one_object_more() {
+    let heap_of = |number: u32| {
+        let (mut heap, shop) = shop();
+        let rows = heap.object("list");
+        heap.attribute(shop, "ROWS", rows);
+        for index in 0..number {
+            let row = heap.tracked("shop.Row");
+            heap.reference(rows, Via::Item(index), row);
+            let cells = heap.tracked("shop.Cell");
+            heap.reference(row, Via::Attribute("cell"), cells);
+        }
+        heap.finish()
+    };
+    let unclear = |numbers: &[u32]| {
+        let seen = Seen::at(numbers, heap_of);
+        let ways = seen.unclear.iter().map(|one| seen.key(one.way));
+        ways.collect::<Vec<_>>()
+    };
+    assert_eq!(unclear(&[10, 14, 11, 19, 15, 16]), ["shop.Row"]);
+    assert!(unclear(&[10, 12, 10, 11, 9, 11]).is_empty());
+}
+
+#[test]
+fn a_link_that_is_an_attribute_in_a_dict_is_no_entry() {
+    let heap_of = |number: u32| {
+        let (mut heap, shop) = shop();
+        heap.flags("shop.State", TypeFlags::PYTHON);
+        let mut link = heap.tracked("shop.State");
+        heap.attribute(shop, "STATE", link);
+        for _ in 0..number {
+            let before = heap.tracked("shop.State");
+            heap.attribute(link, "before", before);
+            link = before;
+        }
+        heap.finish()
+    };
+    let seen = Seen::at(&[10, 20, 30, 40, 50, 60], heap_of);
+    let names = crate::hunt::name_places(&seen.snapshot, &seen.places, &seen.growing);
+    let name = names[0].as_ref().unwrap();
+    assert_eq!(name.expression, "sys.modules['shop'].STATE.before");
+}

@@ -65,3 +65,34 @@ fn check_trie(attach: impl Fn(&mut SnapshotBuilder, ObjId, ObjId)) {
     let holder = largest_holder(&places, way, &dicts);
     assert_eq!(holder, Some((letters[0], dicts[0], true)));
 }
+
+#[test]
+fn of_many_chains_none_is_named_alone() {
+    let named = |n_chains: u32| {
+        let mut heap = SnapshotBuilder::new();
+        let modules = heap.object("dict");
+        heap.root(RootKind::Modules, modules);
+        let shop = heap.module(modules, "shop");
+        let editors = heap.object("list");
+        heap.attribute(shop, "EDITORS", editors);
+        let mut links = Vec::new();
+        for chain in 0..n_chains {
+            let editor = heap.tracked("shop.Editor");
+            heap.reference(editors, Via::Item(chain), editor);
+            let mut link = heap.tracked("shop.State");
+            heap.reference(editor, Via::Attribute("state"), link);
+            for _ in 0..40 {
+                let next = heap.tracked("shop.State");
+                heap.reference(link, Via::Attribute("before"), next);
+                links.push(next);
+                link = next;
+            }
+        }
+        let heap = heap.finish();
+        let places = Places::of(&heap);
+        let way = places.way_of(links[0]).unwrap();
+        largest_holder(&places, way, &links).unwrap().2
+    };
+    assert!(named(1));
+    assert!(!named(3));
+}

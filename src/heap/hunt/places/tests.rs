@@ -163,3 +163,26 @@ fn an_event_loop_is_at_the_same_place_while_a_task_runs() {
     };
     assert_eq!(key(true), key(false));
 }
+
+#[test]
+fn what_a_task_runs_is_one_place_whatever_the_task_waits_for() {
+    let key = |waits_for: &str| {
+        let (mut heap, shop) = shop();
+        let waiters = heap.object("list");
+        heap.attribute(shop, waits_for, waiters);
+        let task = heap.object("_asyncio.Task");
+        heap.reference(waiters, Via::Item(0), task);
+        let coroutine = heap.object("coroutine");
+        heap.reference(task, Via::Attribute("_coro"), coroutine);
+        let code = heap.object("code");
+        heap.reference(coroutine, Via::Attribute("cr_code"), code);
+        let rows = heap.object("list");
+        heap.reference(coroutine, Via::Local("rows"), rows);
+        let heap = heap.finish();
+        let places = Places::of(&heap);
+        (way_to(&places, task).key, way_to(&places, rows).key)
+    };
+    let (of_event, of_lock) = (key("EVENT"), key("LOCKS"));
+    assert_ne!(of_event.0, of_lock.0);
+    assert_eq!(of_event.1, of_lock.1);
+}
