@@ -73,6 +73,7 @@ impl Graph {
                     assert!(self.states.insert(state.address, known).is_none());
                     continue;
                 }
+                Record::Collector(_) => continue,
                 Record::Root(_) => {
                     self.n_roots += 1;
                     continue;
