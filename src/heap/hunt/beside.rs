@@ -166,10 +166,18 @@ impl Beside {
 impl BesideFindings {
     /// Puts these in front of what places have to say, and leaves out places that but show that threads
     /// become more: their frames, and where `threading` keeps them. The most bytes a second first, but
-    /// threads and descriptors, of which there is a limit, before all.
+    /// threads and descriptors, of which there is a limit, before all; descriptors behind a place that
+    /// grows as they do, as what owns them is there.
     pub fn merge_into(self, findings: &mut Vec<Finding>) {
-        let is_limited =
-            |one: &Finding| matches!(one.kind, FindingKind::Threads | FindingKind::Descriptors);
+        let fastest_place = findings
+            .iter()
+            .map(|one| one.rate.per_second)
+            .fold(0.0, f64::max);
+        let is_limited = |one: &Finding| match one.kind {
+            FindingKind::Threads => true,
+            FindingKind::Descriptors => fastest_place * SAME_RATE < one.rate.per_second,
+            _ => false,
+        };
         let threads = self
             .findings
             .iter()
@@ -242,5 +250,42 @@ fn group_finding(growth: GroupGrowth, kind: FindingKind) -> Finding {
     Finding {
         package: growth.group.package.clone(),
         ..Finding::beside_places(kind, growth.group.name.clone(), &growth.trend, &why)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::hunt::trend::trend;
+
+    fn finding(kind: FindingKind, per_second: f64) -> Finding {
+        let seconds = [0.0, 1.0, 2.0, 3.0];
+        let trend = trend(&seconds, &seconds.map(|at| at * per_second));
+        Finding::beside_places(kind, format!("{kind:?}"), &trend, "")
+    }
+
+    fn merged(beside: Vec<Finding>, places: Vec<Finding>) -> Vec<FindingKind> {
+        let mut findings = places;
+        let beside = BesideFindings {
+            findings: beside,
+            notes: Vec::new(),
+        };
+        beside.merge_into(&mut findings);
+        findings.iter().map(|one| one.kind).collect()
+    }
+
+    #[test]
+    fn descriptors_come_behind_the_place_that_grows_with_them_and_before_others() {
+        use FindingKind::{Descriptors, Place, Threads};
+        let sockets = || vec![finding(Descriptors, 10.0)];
+        let with = |kind, per_second| {
+            let mut place = finding(kind, per_second);
+            place.bytes_rate.per_second = 1.0;
+            merged(sockets(), vec![place])
+        };
+        assert_eq!(with(Place, 10.0), [Place, Descriptors]);
+        assert_eq!(with(Place, 1.0), [Descriptors, Place]);
+        let of_threads = merged(vec![finding(Threads, 10.0)], vec![finding(Place, 10.0)]);
+        assert_eq!(of_threads, [Threads, Place]);
     }
 }
