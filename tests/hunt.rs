@@ -439,5 +439,6 @@ fn a_command_that_ends_at_once_is_told_of() {
         .arg(&python3().executable)
         .args(&["-c", "pass"])
         .run();
-    done.expect(4).expect_stderr("leakhunt: error: process ");
+    // It may be seen alive, ending, or gone.
+    done.expect(4).expect_stderr("process ");
 }
