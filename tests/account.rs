@@ -27,7 +27,7 @@ fn account(target: &mut Target) -> Value {
     let before = Fingerprint::of(target);
     let memory = memory(target);
     assert_unharmed(&before, target);
-    check_sum(&memory);
+    check_sum(&memory, 0);
     memory
 }
 
@@ -43,13 +43,15 @@ fn memory(target: &Target) -> Value {
     memory
 }
 
-/// Fails unless the parts are the whole, and explain nine tenths of it.
-fn check_sum(memory: &Value) {
+/// Fails unless the parts are the whole, and explain nine tenths of it but for `churn` bytes, which
+/// come and go between the kernel's account and malloc's.
+fn check_sum(memory: &Value, churn: u64) {
     let sum: u64 = PARTS.iter().map(|part| bytes(memory, part)).sum();
     let rss = bytes(memory, "rss_bytes");
     assert_eq!(sum, rss, "the parts are the whole: {memory:#}");
     let unexplained = bytes(memory, "unexplained_bytes");
-    assert!(unexplained * 10 <= rss, "most is explained: {memory:#}");
+    let allowed = rss / 10 + churn;
+    assert!(unexplained <= allowed, "most is explained: {memory:#}");
 }
 
 fn bytes(memory: &Value, part: &str) -> u64 {
@@ -265,12 +267,18 @@ fn the_account_is_told_to_people() {
 #[test]
 fn the_account_of_a_busy_target_sums_up_too() {
     on_each(few(), |py| {
-        for kind in ["busy_python", "threads", "asyncio_server", "fork_loop"] {
+        // A thread of the last one makes and drops lists of 4.5 MB, without an end.
+        for (kind, churn) in [
+            ("busy_python", 0),
+            ("threads", 0),
+            ("asyncio_server", 0),
+            ("fork_loop", 5 * MB),
+        ] {
             let mut target = Target::start(py, kind);
             let before = Fingerprint::of(&mut target);
             let memory = memory(&target);
             assert_unharmed(&before, &mut target);
-            check_sum(&memory);
+            check_sum(&memory, churn);
             target.finish_unharmed();
         }
     });
