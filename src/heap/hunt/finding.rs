@@ -83,6 +83,11 @@ pub struct Finding {
     pub path: String,
     /// The top-level package that the place belongs to; empty where it is not known.
     pub package: String,
+    /// The module that the path goes through, where it goes through one.
+    pub module: Option<ObjId>,
+    /// At each look so many objects, references or bytes, as [`Finding::of`] has it; empty where they
+    /// are not known.
+    pub values: Vec<u64>,
     /// In how many intervals it grew, of how many.
     pub n_rises: usize,
     /// See [`Finding::n_rises`].
@@ -300,6 +305,8 @@ impl Judge<'_> {
             path: name.expression.clone(),
             package: package.clone(),
             inside,
+            module: name.path.module(),
+            values: one.values.clone(),
             n_rises: one.trend.n_rises,
             n_intervals: one.trend.n_intervals,
             examples: match one.of {
@@ -371,6 +378,8 @@ impl Finding {
             exclusive_objects: 0,
             path: String::new(),
             package: String::new(),
+            module: None,
+            values: Vec::new(),
             n_rises,
             n_intervals,
             examples: Vec::new(),

@@ -71,6 +71,8 @@ fn a_leak_has_its_place_rate_and_bytes() {
     assert_eq!(found.bytes_rate.per_second, 32.0);
     assert_eq!(found.exclusive_bytes, 30 * 64);
     assert_eq!((found.n_rises, found.n_intervals), (4, 4));
+    assert!(found.values.is_sorted_by(|one, next| one < next) && found.values.len() == 5);
+    assert!(found.module.is_some());
     assert_eq!(
         found.why,
         "grew in 4 of 4 intervals; never fewer than at the look before"
