@@ -77,3 +77,24 @@ fn outcome(pip: &mut Command) -> Result<(), String> {
         .unwrap_or("it fails")
         .to_owned())
 }
+
+/// The unpacked source distribution of a requirement `name==version`, or why there is none.
+pub(crate) fn sources(requirement: &str) -> Result<PathBuf, String> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sources");
+    fs::create_dir_all(&cache).unwrap();
+    let name = requirement.replace("==", "-");
+    let lock = File::create(cache.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let folder = cache.join(&name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let mut pip = python3().command();
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps"]);
+    pip.args(["--no-binary", ":all:", "--dest"]);
+    outcome(pip.arg(&cache).arg(requirement))?;
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(cache.join(format!("{name}.tar.gz")));
+    outcome(tar.arg("-C").arg(&cache))?;
+    Ok(folder)
+}

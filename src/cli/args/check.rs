@@ -27,7 +27,7 @@ pub(crate) struct CheckArgs {
     /// Leaks that are known: a file with a fingerprint at the start of each line, as for `hunt`.
     #[arg(long, value_name = "FILE")]
     pub(crate) accept: Option<PathBuf>,
-    /// Judge no place that belongs to this top-level package; may be given again.
+    /// Judge no place in this top-level package or in objects of its classes; may be given again.
     #[arg(long, value_name = "PACKAGE")]
     pub(crate) ignore_package: Vec<String>,
     /// Tell where the leaked objects were made: tracemalloc is on in the program from the first look to

@@ -83,6 +83,8 @@ pub struct Finding {
     pub path: String,
     /// The top-level package that the place belongs to; empty where it is not known.
     pub package: String,
+    /// See [`PlaceName::owner_type`].
+    pub owner_type: String,
     /// The module that the path goes through, where it goes through one.
     pub module: Option<ObjId>,
     /// At each look so many objects, references or bytes, as [`Finding::of`] has it; empty where they
@@ -305,6 +307,7 @@ impl Judge<'_> {
             path: name.expression.clone(),
             package: package.clone(),
             inside,
+            owner_type: name.owner_type.clone(),
             module: name.path.module(),
             values: one.values.clone(),
             n_rises: one.trend.n_rises,
@@ -378,6 +381,7 @@ impl Finding {
             exclusive_objects: 0,
             path: String::new(),
             package: String::new(),
+            owner_type: String::new(),
             module: None,
             values: Vec::new(),
             n_rises,

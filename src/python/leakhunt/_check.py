@@ -26,13 +26,11 @@ def is_supported():
 class Check:
     """One check of this process: call round() after each round until it is False, then verdict()."""
 
-    def __init__(self, rounds, warmup, ignored_packages=(), accept=None):
+    def __init__(self, rounds, warmup, accept=None):
         command = [
             *(_command(), "check", "--pid", str(os.getpid()), "--rounds-on-stdin", "--json"),
             *("--rounds", str(rounds), "--warmup", str(warmup)),
         ]
-        for package in ignored_packages:
-            command += ["--ignore-package", package]
         # One that is to be written may not be there yet.
         if accept is not None and os.path.exists(accept):
             command += ["--accept", accept]

@@ -1,6 +1,7 @@
 """Runs one test of pytest in rounds, and has its heap looked at after each."""
 
 import copy
+import re
 import warnings
 
 from _pytest.runner import CallInfo, runtestprotocol
@@ -8,7 +9,7 @@ from _pytest.runner import CallInfo, runtestprotocol
 from ._check import Check, CheckFailed, is_supported
 
 # What these keep from test to test is theirs, not the program's.
-_OF_TESTING = [
+_OF_TESTING = {
     "_pytest",
     "coverage",
     "execnet",
@@ -20,7 +21,9 @@ _OF_TESTING = [
     "pytest_cov",
     "pytest_randomly",
     "xdist",
-]
+}
+# Where pytest has what a fixture gave: that is the program's again.
+_VALUE_OF_FIXTURE = re.compile(r"\['(\w+)'\][^']*\.cached_result\[0\](.*)")
 
 
 def run(item, nextitem, rounds, warmup):
@@ -51,7 +54,7 @@ def _check(item, sibling, reports, rounds, warmup):
     option = item.config.option
     is_marked = item.get_closest_marker("leakhunt") is not None
     try:
-        check = Check(rounds, warmup, _OF_TESTING, option.leakhunt_accept)
+        check = Check(rounds, warmup, option.leakhunt_accept)
     except CheckFailed as failed:
         _fail(reports, str(failed))
         return
@@ -93,31 +96,44 @@ def _repeat(item, sibling, check):
     return None
 
 
+def _is_of_testing(leak):
+    owner = leak["owner_type"] or leak["package"] or ""
+    return owner.split(".")[0] in _OF_TESTING and not _VALUE_OF_FIXTURE.search(leak["place"])
+
+
 def _judge(item, reports, verdict):
-    leaks = [one for one in verdict["findings"] if not one["accepted"]]
+    found = [one for one in verdict["findings"] if not _is_of_testing(one)]
+    leaks = [one for one in found if not one["accepted"]]
     if leaks and item.config.option.leakhunt_update:
         _accept(item.config.option.leakhunt_accept, item.nodeid, leaks)
         _tell(reports, "accepted")
     elif leaks:
         _fail(reports, _text(verdict, leaks), outcome="leak")
     else:
-        _tell(reports, verdict["verdict"])
+        _tell(reports, "accepted" if found else "no_leak")
 
 
 def _text(verdict, leaks):
     lines = ["this test leaks: what follows grew at each of %d rounds" % verdict["rounds"]]
     for leak in leaks:
-        holder = " (%s)" % leak["holder_type"] if leak["holder_type"] else ""
-        lines += ["", leak["place"] + holder]
-        counts = ", ".join(map(str, leak["counts"]))
-        held = ["%d %s, were %d" % (one["objects"], one["type"], one["objects_first"]) for one in leak["holds"]]
+        place, path = leak["place"], leak["path"]
         site = leak["file"] and ":".join(str(part) for part in (leak["file"], leak["line"]) if part)
+        fixture = _VALUE_OF_FIXTURE.search(place)
+        if fixture:
+            # Whichever module leads to pytest's session says nothing.
+            place, path, site = "the value of fixture %s%s" % fixture.groups(), None, None
+        lines += ["", place + (" (%s)" % leak["holder_type"] if leak["holder_type"] else "")]
+        counts = ", ".join(map(str, leak["counts"]))
+        held = [
+            "%d %s, were %d" % (one["objects"], one["type"], one["objects_first"])
+            for one in leak["holds"]
+        ]
         for title, text in [
             (leak["grows_by"] if counts else "", counts),
             ("holds", "; ".join(held)),
             ("inside", leak["inside"]),
             ("also in", ", ".join(leak["also"])),
-            ("path", leak["path"]),
+            ("path", path),
             ("in", site),
             ("why", leak["why"]),
             ("known as", leak["fingerprint"]),

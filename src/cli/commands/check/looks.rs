@@ -67,9 +67,13 @@ impl<'a> RoundLooks<'a> {
             .findings
             .into_iter()
             .partition(|finding| finding.n_rises == finding.n_intervals);
-        let (ignored, leaks): (Vec<Finding>, Vec<Finding>) = even
-            .into_iter()
-            .partition(|finding| self.args.ignore_package.contains(&finding.package));
+        let (ignored, leaks): (Vec<Finding>, Vec<Finding>) =
+            even.into_iter().partition(|finding| {
+                self.args
+                    .ignore_package
+                    .iter()
+                    .any(|one| one == owner(finding))
+            });
         let leaks = leaks.into_iter().map(|finding| Checked {
             finding,
             site: None,
@@ -84,6 +88,15 @@ impl<'a> RoundLooks<'a> {
             longest_pause: self.longest_pause,
             notes: std::mem::take(&mut self.notes),
         }
+    }
+}
+
+/// The package that a place belongs to: that of the class of the nearest object of the program that it
+/// is in, else that of its module.
+fn owner(finding: &Finding) -> &str {
+    match finding.owner_type.split_once('.') {
+        Some((package, _)) => package,
+        None => &finding.package,
     }
 }
 

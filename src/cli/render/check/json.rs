@@ -33,6 +33,7 @@ struct FindingJson<'a> {
     place: &'a str,
     also: &'a [String],
     holder_type: Option<&'a str>,
+    owner_type: Option<&'a str>,
     grows_by: &'static str,
     counts: &'a [u64],
     holds: Vec<Held<'a>>,
@@ -95,6 +96,7 @@ fn finding_json(leak: &Checked) -> FindingJson<'_> {
         place: &finding.place,
         also: &finding.also,
         holder_type: Some(&*finding.holder_type).filter(known),
+        owner_type: Some(&*finding.owner_type).filter(known),
         grows_by: match finding.of {
             GrowthOf::Objects => "objects",
             GrowthOf::References => "references",
