@@ -13,7 +13,7 @@ def nothing():
     pass
 
 
-FUNCTION, METHOD = type(nothing), type([].__class__.mro) and type(type("", (), {"f": nothing})().f)
+FUNCTION, METHOD = type(nothing), type(type("", (), {"f": nothing})().f)
 GETSET, MEMBER = type(FUNCTION.__dict__["__code__"]), type(FUNCTION.__dict__["__closure__"])
 BUILTIN, MODULE, GENERATOR = type(len), type(sys), type(_ for _ in ())
 SELF, CLOSURE = BUILTIN.__dict__["__self__"], FUNCTION.__dict__["__closure__"]
@@ -43,22 +43,38 @@ PY_FUTURE, PY_TASK = known("asyncio.futures", "_PyFuture"), known("asyncio.tasks
 PARTIAL = known("functools", "partial")
 
 
-def has_base(thing, bases):
-    """`isinstance` that asks the type alone: a class may lie about its instances."""
-    return any(base in bases for base in type.__dict__["__mro__"].__get__(type(thing)))
+mro_of = type.__dict__["__mro__"].__get__
+kinds, getters = {}, {}
+
+
+def kind_of_future(thing):
+    """Whether it is a task, a future or task, and one of native code: by its type alone, as a class
+    may lie about its instances."""
+    of = type(thing)
+    if id(of) not in kinds:
+        bases = mro_of(of)
+        is_native = any(base in bases for base in C_TASK + C_FUTURE)
+        is_task = any(base in bases for base in C_TASK + PY_TASK)
+        # With the type, so that its id stays its own.
+        kinds[id(of)] = is_task, is_native or any(base in bases for base in PY_FUTURE), is_native, of
+    return kinds[id(of)]
 
 
 def is_task(thing):
-    return has_base(thing, C_TASK + PY_TASK)
+    return kind_of_future(thing)[0]
 
 
 def is_future(thing):
-    return has_base(thing, C_FUTURE + PY_FUTURE)
+    return kind_of_future(thing)[1]
+
+
+def is_native(thing):
+    return kind_of_future(thing)[2]
 
 
 def field(thing, name):
     """A field that native code keeps, or None: no Python code of the target answers."""
-    for base in type.__dict__["__mro__"].__get__(type(thing)):
+    for base in mro_of(type(thing)):
         found = base.__dict__.get(name)
         if type(found) in (GETSET, MEMBER):
             try:
@@ -77,18 +93,24 @@ def attributes(thing):
         return {}
 
 
+def getter(owner, name):
+    """The descriptor of a native class for a field, or None."""
+    for base in owner.__mro__:
+        if type(base.__dict__.get(name)) in (GETSET, MEMBER):
+            return base.__dict__[name]
+
+
 def slot(future, name):
     """What asyncio keeps of a future or task under `name`."""
-    bases = C_TASK if has_base(future, C_TASK) else C_FUTURE if has_base(future, C_FUTURE) else ()
-    for base in bases:
-        for one in base.__mro__:
-            if type(one.__dict__.get(name)) in (GETSET, MEMBER):
-                try:
-                    return one.__dict__[name].__get__(future)
-                except Exception:
-                    return None
-    if bases:
-        return None
+    if is_native(future):
+        owner = (C_TASK if is_task(future) else C_FUTURE)[0]
+        key = owner, name
+        if key not in getters:
+            getters[key] = getter(owner, name)
+        try:
+            return getters[key].__get__(future) if getters[key] else None
+        except Exception:
+            return None
     kept = attributes(future)
     for base in PY_TASK + PY_FUTURE:
         if name not in kept and name in base.__dict__:
@@ -117,13 +139,16 @@ def module_of(code):
     return modules_of_files.get(code.co_filename)
 
 
+NOWHERE = {"kind": "object", "name": "", "module": None, "file": None, "line": None, "first_line": None}
+
+
 def place(thing, kind, prefix):
     """Where a coroutine, generator or async generator stands; its line is None when it is over."""
     code, frame = field(thing, prefix + "code"), field(thing, prefix + "frame")
     name = field(thing, "__qualname__")
     if type(name) is not str:
         name = type_name(thing)
-    told = {"kind": kind, "name": short(name, 200), "module": None, "file": None, "line": None, "first_line": None}
+    told = dict(NOWHERE, kind=kind, name=short(name, 200))
     if hasattr(code, "co_firstlineno"):
         of = frame.f_globals.get("__name__") if hasattr(frame, "f_globals") else module_of(code)
         told["module"] = short(of, 200) if type(of) is str else None
@@ -136,12 +161,19 @@ def place(thing, kind, prefix):
 KINDS = (("coroutine", "cr_", "await"), ("generator", "gi_", "yieldfrom"), ("async generator", "ag_", "await"))
 
 
+awaitables = {}
+
+
 def kind_of(thing):
-    """Its kind, the prefix of its fields, and the field that says what it awaits."""
-    for kind, prefix, next_field in KINDS:
-        if any(prefix + "running" in base.__dict__ for base in type(thing).__mro__):
-            return kind, prefix, prefix + next_field
-    return None
+    """Its kind, the prefix of its fields, and the field that says what it awaits; None for others."""
+    of = type(thing)
+    if id(of) not in awaitables:
+        found = None
+        for kind, prefix, next_field in KINDS:
+            if any(prefix + "running" in base.__dict__ for base in mro_of(of)):
+                found = kind, prefix, prefix + next_field
+        awaitables[id(of)] = found, of
+    return awaitables[id(of)][0]
 
 
 def inner(thing):
@@ -166,7 +198,7 @@ def chain_of(awaitable):
             after = inner(awaitable)
             # An iterator over a future, or the step of an async generator, is no place of its own.
             if not (name.startswith("_asyncio.") or name in PASSED_OVER):
-                places.append({"kind": "object", "name": name, "module": None, "file": None, "line": None, "first_line": None})
+                places.append(dict(NOWHERE, name=name))
             awaitable = after
         else:
             places.append(place(awaitable, kind[0], kind[1]))
@@ -195,7 +227,7 @@ def made_by(callback):
 
 def woken(callback):
     """Tasks and futures that a callback goes on to, each with how: `await`, `gather`, `wait`…"""
-    if has_base(callback, PARTIAL):
+    if any(base in PARTIAL for base in mro_of(type(callback))):
         function = callback.func
         via = {"_release_waiter": "wait_for"}.get(field(function, "__name__"), made_by(function))
         for one in callback.args:
@@ -280,7 +312,10 @@ def waits_for(future):
         return None
     told = {"address": id(future), "type": type_name(future), "is_task": is_task(future),
             "is_done": slot(future, "_state") != "PENDING"}
-    children = attributes(future).get("_children")
+    children = None
+    if told["type"] == "asyncio.tasks._GatheringFuture":
+        # It has attributes and no `__dict__`.
+        children = object.__getattribute__(future, "_children")
     if type(children) is list:
         told["n_children"] = len(children)
         told["n_pending"] = sum(is_future(one) and slot(one, "_state") == "PENDING" for one in children)
@@ -311,7 +346,7 @@ def exception_of(exception):
 
 
 def name_of(task):
-    if has_base(task, C_TASK):
+    if is_native(task):
         return C_TASK[0].get_name(task)
     return slot(task, "_name")
 
@@ -327,7 +362,6 @@ def describe_task(task):
     name = name_of(task)
     told = {
         "kind": "task",
-        "type": type_name(task),
         "name": short(name, 200) if type(name) is str else None,
         "loop": id(loop) if loop is not None else None,
         "state": slot(task, "_state"),
@@ -344,7 +378,7 @@ def describe_task(task):
         "exception": exception_of(slot(task, "_exception")),
         "unretrieved": bool(slot(task, "_log_traceback") or slot(task, "_Future__log_traceback")),
     }
-    if has_base(task, C_TASK) and hasattr(C_TASK[0], "cancelling"):
+    if is_native(task) and hasattr(C_TASK[0], "cancelling"):
         told["n_cancels"] = C_TASK[0].cancelling(task)
     while len(told["chain"]) > 4 and sum(len(one["name"]) + len(one["file"] or "") for one in told["chain"]) > 10000:
         told["chain_is_cut"] = True

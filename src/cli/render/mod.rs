@@ -18,6 +18,7 @@ pub(crate) mod sources;
 mod sparkline;
 pub(crate) mod suspects;
 mod table;
+pub(crate) mod tasks;
 pub(crate) mod text;
 
 use leakhunt_heap::python_repr;
