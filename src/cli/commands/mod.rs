@@ -7,7 +7,8 @@ mod graph;
 mod growth;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
-mod inventory;
+pub(crate) mod inventory;
+mod lru;
 mod memory;
 mod paths;
 mod ps;
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }
