@@ -21,6 +21,7 @@ extern crate std;
 mod boot;
 mod capi;
 mod codec;
+mod frames;
 mod graph;
 mod reply;
 mod request;
@@ -28,6 +29,7 @@ mod request;
 pub use boot::{BOOT_VERSION, Boot};
 pub use capi::{Capi, N_CAPI};
 pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
+pub use frames::{NewFrame, OldFrame, ThreadState};
 pub use graph::{
     CollectorDef, Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef,
     LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
