@@ -42,7 +42,7 @@ pub(crate) fn each(heap: &Heap, memory: Memory, see: &mut dyn FnMut(Thread)) {
         if state != own {
             see(Thread {
                 state,
-                native_id: native_id(heap, memory, &offsets, state),
+                native_id: native_id(memory, &offsets, state),
                 frame: frame(heap, memory, &offsets, state),
             });
         }
@@ -58,7 +58,7 @@ fn frame(heap: &Heap, memory: Memory, offsets: &ThreadState, state: usize) -> us
     read(frame.wrapping_add(inner)).map_or(0, |[frame]| frame)
 }
 
-fn native_id(heap: &Heap, memory: Memory, offsets: &ThreadState, state: usize) -> u64 {
+fn native_id(memory: Memory, offsets: &ThreadState, state: usize) -> u64 {
     if let Some(native_id) = offsets.native_id {
         return memory.word(state + native_id) as u64;
     }
