@@ -51,6 +51,7 @@ mod seccomp;
 mod session;
 mod signal_frame;
 mod signals;
+mod stacks;
 mod status;
 mod stub;
 mod symbols;
@@ -66,4 +67,7 @@ pub use image::{AgentImage, ImageError};
 pub use kernel_threads::{KernelThread, MOST_THREADS, kernel_threads};
 pub use maps::mapped_files;
 pub use session::{AttachOptions, AttachReport, attach};
+pub use stacks::{
+    Frame, GilState, Locals, LockKind, LockWait, PythonThread, Threads, threads_from_outside,
+};
 pub use syscalls::{Syscall, WaitKind};
