@@ -34,7 +34,11 @@ impl KernelThread {
         self.user_time + self.system_time
     }
 
-    /// One thread; `None` where it is gone.
+    /// One thread, once more; `None` where it is gone.
+    pub fn read_again(&self, pid: u32) -> Option<Self> {
+        Self::read(pid, self.native_id, ticks_per_second())
+    }
+
     fn read(pid: u32, native_id: u32, ticks_per_second: u64) -> Option<Self> {
         let read = |file: &str| std::fs::read(format!("/proc/{pid}/task/{native_id}/{file}"));
         let read = |file| read(file).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
@@ -64,9 +68,7 @@ pub const MOST_THREADS: usize = 10_000;
 /// # Errors
 /// When there is no such process.
 pub fn kernel_threads(pid: u32) -> io::Result<Vec<KernelThread>> {
-    // SAFETY: sysconf takes an integer and touches no memory of ours.
-    let ticks_per_second = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
-    let ticks_per_second = u64::try_from(ticks_per_second).unwrap_or(100).max(1);
+    let ticks_per_second = ticks_per_second();
     let mut ids: Vec<u32> = std::fs::read_dir(format!("/proc/{pid}/task"))?
         .flatten()
         .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
@@ -77,6 +79,12 @@ pub fn kernel_threads(pid: u32) -> io::Result<Vec<KernelThread>> {
         .into_iter()
         .filter_map(|id| KernelThread::read(pid, id, ticks_per_second))
         .collect())
+}
+
+fn ticks_per_second() -> u64 {
+    // SAFETY: sysconf takes an integer and touches no memory of ours.
+    let ticks = unsafe { libc::sysconf(libc::_SC_CLK_TCK) };
+    u64::try_from(ticks).unwrap_or(100).max(1)
 }
 
 /// What matters of `/proc/PID/task/TID/stat`.

@@ -14,6 +14,7 @@ mod names;
 mod objects;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use leakhunt_wire::Capi;
 
@@ -252,6 +253,7 @@ impl Look<'_> {
         }
         let inner_id = state.inner_id.or(named.inner_id);
         let kernel = inner_id.and_then(|id| self.kernel.remove(&id));
+        let kernel = kernel.map(|thread| self.settled(thread, state, gil));
         let lock = kernel
             .as_ref()
             .and_then(|thread| thread.syscall.as_ref()?.lock_address());
@@ -278,6 +280,24 @@ impl Look<'_> {
             raw: stack.raw,
             waits_at: lock.filter(|_| !waits_for_gil),
         }
+    }
+
+    /// Who waits for the GIL wakes every 5 ms and looks for it, and is then found running: such a thread
+    /// is looked at again.
+    fn settled(&self, thread: KernelThread, state: State, gil: &Gil) -> KernelThread {
+        const LOOKS: u32 = 5;
+        const PAUSE: Duration = Duration::from_micros(300);
+        let may_wait = gil.holder.is_some_and(|holder| holder != state.address);
+        if thread.state != 'R' || !may_wait {
+            return thread;
+        }
+        let waiting = (0..LOOKS).find_map(|_| {
+            std::thread::sleep(PAUSE);
+            let again = thread.read_again(self.pid)?;
+            let at = again.syscall.as_ref()?.lock_address()?;
+            gil.place.contains(&at).then_some(again)
+        });
+        waiting.unwrap_or(thread)
     }
 
     /// Finds the locks that threads wait for, and who has them.

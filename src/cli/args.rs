@@ -7,6 +7,7 @@ mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
 mod suspects;
+mod threads;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,6 +29,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -116,6 +118,7 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Threads(ThreadsArgs),
     Graph(GraphArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),

@@ -31,6 +31,7 @@ mod snapshot_folder;
 mod spawned;
 mod subject;
 mod target;
+mod threads;
 mod trace;
 
 use std::process::ExitCode;

@@ -47,26 +47,36 @@ impl CodeText {
     }
 }
 
-/// `module.qualname` of a function or of a method's function; for another callable that of its class.
+/// `module.qualname` of a function, of a method's function, of what a `functools.partial` calls; for
+/// another callable that of its class.
 pub(super) fn callable_name(objects: &Objects<'_>, callable: u64) -> Option<String> {
-    let layout = objects.layout;
-    let header = layout.header;
-    let callable = if objects.is_exactly(callable, Capi::PyMethod_Type) {
-        objects.word(callable + header)?
-    } else {
-        callable
-    };
-    if !objects.is_exactly(callable, Capi::PyFunction_Type) {
-        return objects.class_name(objects.type_of(callable)?);
+    const DEEPEST: usize = 5;
+    let header = objects.layout.header;
+    let mut callable = callable;
+    for _ in 0..DEEPEST {
+        if objects.is_exactly(callable, Capi::PyFunction_Type) {
+            return function_name(objects, callable);
+        }
+        let class = objects.class_name(objects.type_of(callable)?)?;
+        match class.as_str() {
+            "builtin_function_or_method" => return builtin_name(objects, callable),
+            // Both start with what they call.
+            "method" | "functools.partial" => callable = objects.word(callable + header)?,
+            _ => return Some(class),
+        }
     }
+    None
+}
+
+fn function_name(objects: &Objects<'_>, function: u64) -> Option<String> {
     // `func_qualname` and `func_module`, behind the header.
-    let (name, module) = if layout.minor <= 9 {
+    let (name, module) = if objects.layout.minor <= 9 {
         (88, 72)
     } else {
         (24, 88)
     };
     let text = |offset: u64| {
-        let object = objects.word(callable + header + offset)?;
+        let object = objects.word(function + objects.layout.header + offset)?;
         objects.text(object, LONGEST_NAME)
     };
     let name = text(name)?;
@@ -74,4 +84,16 @@ pub(super) fn callable_name(objects: &Objects<'_>, callable: u64) -> Option<Stri
         Some(module) => format!("{module}.{name}"),
         None => name,
     })
+}
+
+/// `time.sleep`, or `lock.acquire` of one that is bound.
+fn builtin_name(objects: &Objects<'_>, builtin: u64) -> Option<String> {
+    let field = |index: u64| objects.word(builtin + objects.layout.header + index * 8);
+    let name = objects.c_string(objects.word(field(0)?)?)?;
+    if let Some(module) = objects.text(field(2)?, LONGEST_NAME) {
+        return Some(format!("{module}.{name}"));
+    }
+    let class = objects.class_name(objects.type_of(field(1)?)?)?;
+    let class = class.rsplit('.').next().unwrap_or_default();
+    Some(format!("{class}.{name}"))
 }

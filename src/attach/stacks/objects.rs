@@ -65,9 +65,13 @@ impl Objects<'_> {
 
     /// `tp_name`: with the module for a type made in C, without it for a class.
     pub(super) fn type_name(&self, type_object: u64) -> Option<String> {
+        self.c_string(self.word(type_object + TP_NAME + self.layout.more())?)
+    }
+
+    /// A text that ends with a zero.
+    pub(super) fn c_string(&self, address: u64) -> Option<String> {
         const LONGEST: usize = 200;
-        let name = self.word(type_object + TP_NAME + self.layout.more())?;
-        let mut bytes = self.memory.read_some(name, LONGEST);
+        let mut bytes = self.memory.read_some(address, LONGEST);
         bytes.truncate(bytes.iter().position(|&byte| byte == 0)?);
         let text = String::from_utf8(bytes).ok()?;
         (!text.is_empty()).then_some(text)

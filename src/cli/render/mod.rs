@@ -19,6 +19,7 @@ mod sparkline;
 pub(crate) mod suspects;
 mod table;
 pub(crate) mod text;
+pub(crate) mod threads;
 
 use leakhunt_heap::python_repr;
 
