@@ -24,7 +24,7 @@ use self::layout::Layout;
 pub use self::locks::{LockKind, LockWait};
 use self::locks::{Locks, Searched};
 use self::names::Named;
-use self::objects::Objects;
+use self::objects::{Objects, is_address};
 use crate::AttachError;
 use crate::interpreter::{self, Found, Interpreter};
 use crate::kernel_threads::{KernelThread, kernel_threads};
@@ -172,7 +172,7 @@ fn read(
         version: python.clone(),
     };
     let layout = minor(&python)
-        .filter(|_| runtime != 0)
+        .filter(|_| runtime != 0 && is_address(runtime))
         .and_then(|minor| Layout::of(memory, minor, runtime, address(Capi::PyType_Type)))
         .ok_or_else(unknown)?;
     let objects = Objects {
@@ -350,3 +350,6 @@ impl Gil {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

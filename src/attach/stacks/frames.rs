@@ -6,7 +6,7 @@ use leakhunt_wire::NewFrame;
 
 use super::Frame;
 use super::code::CodeText;
-use super::objects::Objects;
+use super::objects::{Objects, is_address};
 
 /// The most frames of a thread that are read.
 pub(super) const MOST_FRAMES: usize = 1000;
@@ -107,16 +107,16 @@ fn raw_frames(objects: &Objects<'_>, state: u64) -> RawStack {
 
 fn newest(objects: &Objects<'_>, state: u64) -> Option<u64> {
     let layout = objects.layout;
-    let frame = objects.word(state + layout.thread.frame as u64)?;
+    let frame = objects.pointer(state + layout.thread.frame as u64)?;
     match leakhunt_wire::ThreadState::frame_in_between(layout.minor) {
-        Some(inner) => objects.word(frame.checked_add(inner as u64)?),
+        Some(inner) => objects.word(frame + inner as u64),
         None => Some(frame),
     }
 }
 
 /// A frame, where it is one of Python code that has begun, and the one that called it.
 fn raw_frame(objects: &Objects<'_>, frame: u64) -> Option<(Option<RawFrame>, u64)> {
-    if !frame.is_multiple_of(8) {
+    if !frame.is_multiple_of(8) || !is_address(frame) {
         return None;
     }
     if objects.layout.minor <= 10 {
@@ -140,7 +140,7 @@ fn old_frame(objects: &Objects<'_>, frame: u64) -> Option<(RawFrame, u64)> {
     };
     let raw = RawFrame {
         address: frame,
-        code: word_at(&head, at.code)?,
+        code: word_at(&head, at.code).filter(|&code| is_address(code))?,
         instruction,
         line,
     };
@@ -158,13 +158,16 @@ fn new_frame(objects: &Objects<'_>, frame: u64) -> Option<(Option<RawFrame>, u64
     }
     // From 3.13 on the lowest bits say how the reference is counted.
     let code = word_at(&head, at.code)? & if layout.minor >= 13 { !7 } else { !0 };
+    if !is_address(code) {
+        return None;
+    }
     let instruction = word_at(&head, at.instruction)?;
-    let mut first = code.checked_add(layout.code.instructions)?;
-    let first_traceable = objects.half(code.checked_add(layout.code.first_traceable)?)?;
+    let mut first = code + layout.code.instructions;
+    let first_traceable = objects.half(code + layout.code.first_traceable)?;
     if let Some(copies) = layout.code.copies {
         // The first copy is the one in the code object.
         let copy = half_at(&head, at.code_copy)?;
-        let copies = objects.word(code + copies)?;
+        let copies = objects.pointer(code + copies)?;
         if copies != 0 && copy != 0 {
             first = objects.word(copies + 8 + u64::from(copy) * 8)?;
         }

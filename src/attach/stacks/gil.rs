@@ -78,7 +78,7 @@ fn main_pointer(
 
 /// The state of the thread that has it, and where it is.
 fn of_interpreter(objects: &Objects<'_>, pointer: u64) -> Option<(u64, u64)> {
-    let gil = objects.word(pointer).filter(|&gil| gil != 0)?;
+    let gil = objects.pointer(pointer).filter(|&gil| gil != 0)?;
     let before = if objects.layout.is_free_threaded {
         8
     } else {

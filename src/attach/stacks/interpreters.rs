@@ -1,7 +1,7 @@
 //! The interpreters of a process, and their threads' states.
 
 use super::layout::Layout;
-use super::objects::Objects;
+use super::objects::{Objects, is_address};
 use crate::kernel_threads::MOST_THREADS;
 
 /// The most interpreters of a process that are looked at.
@@ -37,7 +37,7 @@ pub(super) fn interpreters(objects: &Objects<'_>, runtime: u64) -> Vec<u64> {
             break;
         }
         found.push(interpreter);
-        next = objects.word(interpreter + at.next_interpreter);
+        next = objects.pointer(interpreter + at.next_interpreter);
     }
     found
 }
@@ -50,10 +50,10 @@ fn search(objects: &Objects<'_>, runtime: u64, is_meant: impl Fn(u64) -> bool) -
 /// Whether its newest thread says that it belongs there.
 fn is_interpreter(objects: &Objects<'_>, address: u64) -> bool {
     let owner = || {
-        let thread = objects.word(address.checked_add(objects.layout.runtime.threads)?)?;
-        objects.word(thread.checked_add(OWNER)?)
+        let thread = objects.pointer(address + objects.layout.runtime.threads)?;
+        objects.word(thread + OWNER)
     };
-    address != 0 && address.is_multiple_of(8) && owner() == Some(address)
+    is_address(address) && address != 0 && address.is_multiple_of(8) && owner() == Some(address)
 }
 
 // `prev`, `next` and `interp` are the first fields in all versions.
@@ -66,7 +66,7 @@ pub(super) fn states(objects: &Objects<'_>, interpreter: u64) -> Vec<State> {
         runtime, thread, ..
     } = objects.layout;
     let mut states: Vec<State> = Vec::new();
-    let mut next = objects.word(interpreter + runtime.threads);
+    let mut next = objects.pointer(interpreter + runtime.threads);
     while let Some(address) = next.filter(|&address| address != 0 && address.is_multiple_of(8)) {
         let is_its_own = objects.word(address + OWNER) == Some(interpreter);
         if !is_its_own || states.len() == MOST_THREADS {
@@ -80,7 +80,7 @@ pub(super) fn states(objects: &Objects<'_>, interpreter: u64) -> Vec<State> {
                 inner_id: inner_id(objects, address, ident),
             });
         }
-        next = objects.word(address + NEXT);
+        next = objects.pointer(address + NEXT);
     }
     states
 }

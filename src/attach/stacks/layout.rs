@@ -178,7 +178,7 @@ impl Runtime {
 }
 
 impl Code {
-    fn of(minor: u32, is_free_threaded: bool) -> Self {
+    pub(super) fn of(minor: u32, is_free_threaded: bool) -> Self {
         if minor <= 10 {
             return Self {
                 file: 104,

@@ -19,6 +19,11 @@ const INLINE_VALUES: u64 = 1 << 2;
 const MANAGED_DICT: u64 = 1 << 4;
 const HEAP_TYPE: u64 = 1 << 9;
 
+/// Whether a word can be the address of something that a process has: above it is the kernel's.
+pub(super) fn is_address(word: u64) -> bool {
+    word < 1 << 56
+}
+
 /// The objects of one interpreter.
 #[derive(Clone, Copy)]
 pub(super) struct Objects<'a> {
@@ -31,6 +36,11 @@ pub(super) struct Objects<'a> {
 impl Objects<'_> {
     pub(super) fn word(&self, address: u64) -> Option<u64> {
         self.memory.read_u64(address).ok()
+    }
+
+    /// A word that can be an address: what is added to it stays one.
+    pub(super) fn pointer(&self, address: u64) -> Option<u64> {
+        self.word(address).filter(|&word| is_address(word))
     }
 
     pub(super) fn half(&self, address: u64) -> Option<u32> {
@@ -52,10 +62,10 @@ impl Objects<'_> {
 
     /// The type of an object; `None` where none can be.
     pub(super) fn type_of(&self, object: u64) -> Option<u64> {
-        if object == 0 || !object.is_multiple_of(8) {
+        if object == 0 || !object.is_multiple_of(8) || !is_address(object) {
             return None;
         }
-        self.word(object.checked_add(self.layout.header - 8)?)
+        self.pointer(object + self.layout.header - 8)
     }
 
     pub(super) fn is_exactly(&self, object: u64, symbol: Capi) -> bool {
@@ -202,8 +212,8 @@ impl Objects<'_> {
             return None;
         }
         let header = self.layout.header;
-        let keys = self.word(dict + header + 16)?;
-        let values = self.word(dict + header + 24)?;
+        let keys = self.pointer(dict + header + 16)?;
+        let values = self.pointer(dict + header + 24)?;
         let keys = self.keys(keys)?;
         if values == 0 {
             return Some(keys.into_iter().filter(|entry| entry.1 != 0).collect());
@@ -262,7 +272,8 @@ impl Objects<'_> {
 
     fn is_text(&self, object: u64, text: &str) -> bool {
         let len = text.chars().count() as u64;
-        self.word(object.wrapping_add(self.layout.header)) == Some(len)
+        is_address(object)
+            && self.word(object + self.layout.header) == Some(len)
             && self.text(object, len).as_deref() == Some(text)
     }
 
@@ -281,16 +292,16 @@ impl Objects<'_> {
             return self.entries(dict);
         }
         let before = if layout.is_free_threaded { 8 } else { 24 };
-        let dict = self.word(object - before)?;
+        let dict = self.pointer(object - before)?;
         let is_tagged = layout.minor == 12 && dict & 1 != 0;
         if dict != 0 && !is_tagged {
             return self.entries(dict);
         }
         let first = match layout.minor {
-            11 => self.word(object - 32)?,
+            11 => self.pointer(object - 32)?,
             12 => dict + 1,
             _ => {
-                let head = object + field(TP_BASICSIZE)?;
+                let head = object.checked_add(field(TP_BASICSIZE)?)?;
                 let is_valid = flags & INLINE_VALUES != 0 && self.byte(head + 3)? != 0;
                 if !is_valid {
                     return None;
@@ -301,7 +312,7 @@ impl Objects<'_> {
         if first <= 1 {
             return None;
         }
-        let keys = self.keys(self.word(self.cached_keys_place(type_object))?)?;
+        let keys = self.keys(self.pointer(self.cached_keys_place(type_object))?)?;
         let values = self.words(first, keys.len() as u64)?;
         let pairs = keys.into_iter().zip(values);
         Some(
