@@ -9,6 +9,7 @@ mod inventory;
 mod loops;
 mod suspects;
 mod tasks;
+mod threads;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,6 +33,7 @@ pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use loops::LruArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
+pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -121,6 +123,7 @@ pub(crate) enum Command {
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
     Tasks(TasksArgs),
+    Threads(ThreadsArgs),
     Graph(GraphArgs),
     Lru(LruArgs),
     Ps(PsArgs),

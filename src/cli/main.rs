@@ -33,6 +33,7 @@ mod spawned;
 mod subject;
 mod target;
 mod tasks;
+mod threads;
 mod trace;
 
 use std::process::ExitCode;

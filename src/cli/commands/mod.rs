@@ -18,6 +18,7 @@ mod snapshot;
 mod sources;
 mod suspects;
 mod tasks;
+mod threads;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Tasks(args) => tasks::run(args, &cli.common, output),
+        Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),

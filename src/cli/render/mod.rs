@@ -21,6 +21,7 @@ pub(crate) mod suspects;
 mod table;
 pub(crate) mod tasks;
 pub(crate) mod text;
+pub(crate) mod threads;
 
 use leakhunt_heap::python_repr;
 
