@@ -28,7 +28,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::LruArgs;
+pub(crate) use loops::{LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
@@ -120,6 +120,7 @@ pub(crate) enum Command {
     Suspects(SuspectsArgs),
     Graph(GraphArgs),
     Lru(LruArgs),
+    Scheduled(ScheduledArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -32,6 +32,7 @@ mod snapshot_folder;
 mod spawned;
 mod subject;
 mod target;
+mod timers;
 mod trace;
 
 use std::process::ExitCode;
