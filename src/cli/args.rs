@@ -6,6 +6,7 @@ mod held;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
+mod loops;
 mod suspects;
 mod tasks;
 
@@ -28,6 +29,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use loops::LruArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
 
@@ -120,6 +122,7 @@ pub(crate) enum Command {
     Suspects(SuspectsArgs),
     Tasks(TasksArgs),
     Graph(GraphArgs),
+    Lru(LruArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -5,6 +5,7 @@ mod account;
 mod agent_image;
 mod args;
 mod budget;
+mod caches;
 mod capture;
 mod cgroup;
 mod commands;

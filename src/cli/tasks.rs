@@ -163,7 +163,7 @@ pub(crate) struct Unawaited {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Item {
     Task(Box<Task>),
-    Unawaited(Unawaited),
+    Unawaited(Box<Unawaited>),
 }
 
 impl State {

@@ -8,6 +8,7 @@ mod growth;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 pub(crate) mod inventory;
+mod lru;
 mod memory;
 mod paths;
 mod ps;
@@ -41,6 +42,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

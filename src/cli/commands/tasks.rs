@@ -70,7 +70,8 @@ impl Inventory for Tasks {
             .tasks
             .into_iter()
             .map(|task| Item::Task(Box::new(task)));
-        let coroutines = look.coroutines.into_iter().map(Item::Unawaited);
+        let coroutines = look.coroutines.into_iter();
+        let coroutines = coroutines.map(|one| Item::Unawaited(Box::new(one)));
         let mut items: Vec<Item> = tasks.chain(coroutines).collect();
         if !self.is_quick && !self.with_reprs {
             find_holders(&mut items, session, scene)?;

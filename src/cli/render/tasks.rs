@@ -68,7 +68,7 @@ impl TasksView<'_> {
     fn coroutines(&self) -> impl Iterator<Item = (&Unawaited, bool)> {
         self.listing.items.iter().filter_map(|one| match &one.item {
             Item::Task(_) => None,
-            Item::Unawaited(coroutine) => Some((coroutine, one.is_new)),
+            Item::Unawaited(coroutine) => Some((coroutine.as_ref(), one.is_new)),
         })
     }
 

@@ -115,7 +115,7 @@ fn a_coroutine_of_a_task_is_not_forgotten() {
     let look = Look::from_rows(vec![coroutine(1001), coroutine(5), task(1, json!({}))]);
     let found: Vec<u64> = look.coroutines.iter().map(|one| one.address).collect();
     assert_eq!(found, [5]);
-    let item = Item::Unawaited(look.coroutines[0].clone());
+    let item = Item::Unawaited(Box::new(look.coroutines[0].clone()));
     assert_eq!(group_of(&item), "never awaited shop.send at shop.py:5");
 }
 

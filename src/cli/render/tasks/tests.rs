@@ -75,13 +75,13 @@ fn held() -> Held {
 }
 
 fn unawaited(address: u64) -> Item {
-    Item::Unawaited(Unawaited {
+    Item::Unawaited(Box::new(Unawaited {
         address,
         place: place("shop.mail", "send", "/srv/shop/mail.py", Some(80)),
         created_at: Vec::new(),
         held: Some(held()),
         seen_seconds: 0.0,
-    })
+    }))
 }
 
 fn item(task: Task) -> Item {
