@@ -407,6 +407,49 @@ fn new_tasks_are_marked_and_growing_groups_are_told() {
 }
 
 #[test]
+fn tasks_that_run_or_are_told_to_end_are_known_as_such() {
+    on_each(few(), |py| {
+        let mut target = Target::start(py, "tasks");
+        target.exec(
+            "import time
+async def busy():
+    while True: time.sleep(0.01)
+async def unwilling():
+    try: await forever()
+    except asyncio.CancelledError: await forever()
+start(unwilling(), 'unwilling')
+busy_thread = threading.Thread(target=lambda: asyncio.new_event_loop().run_until_complete(busy()), daemon=True)
+busy_thread.start()",
+        );
+        target.exec("kept[-1].cancel()");
+        let state = |name: &str, wanted: &str| {
+            let found = eventually(LIMIT, || {
+                let done = Leakhunt::at(target.pid, "tasks", &["--json", "--quick"]).run();
+                let look = done.expect(0).json();
+                let all = tasks(&look);
+                let mut of_it = all.filter(|task| task["chain"][0]["name"] == name);
+                (of_it.next()?["state"] == wanted).then_some(())
+            });
+            assert!(found.is_some(), "{name} is not {wanted}");
+        };
+        state("busy", "running");
+        let is_kept = py.version >= (3, 11, 0);
+        state("unwilling", if is_kept { "cancelling" } else { "waiting" });
+        target.finish_unharmed();
+    });
+}
+
+#[test]
+fn a_target_that_goes_away_ends_the_looks() {
+    let target = Target::start(python3(), "tasks");
+    let args = ["--json", "--quick", "--interval", "1"];
+    let mut running = Leakhunt::at(target.pid, "tasks", &args).start();
+    running.line();
+    target.finish_unharmed();
+    running.end(LIMIT).expect(4);
+}
+
+#[test]
 fn options_choose_what_is_shown() {
     let target = Target::start(python3(), "tasks");
     let run = |args: &[&str]| {
@@ -483,13 +526,12 @@ fn a_process_without_tasks_is_told_so() {
             .run()
             .expect(1)
             .expect_stderr("it has not loaded asyncio");
+        assert_unharmed(&before, &mut target);
         target.exec("import asyncio; loop = asyncio.new_event_loop()");
         Leakhunt::at(target.pid, "tasks", &[])
             .run()
             .expect(1)
             .expect_stderr("it has 1 event loop");
-        target.exec("loop.close(); [sys.modules.pop(name) for name in list(sys.modules) if 'asyncio' in name]");
-        drop(before);
         target.finish_unharmed();
     });
     Leakhunt::at(u32::MAX >> 2, "tasks", &[]).run().expect(3);
