@@ -34,8 +34,8 @@ pub use graph::{
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
 pub use reply::{
-    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
-    Reply, Traced, TypeRow, WalkDone, WalkEnd,
+    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, OpenSocket,
+    Ready, Reply, Traced, TypeRow, WalkDone, WalkEnd,
 };
 pub use request::{
     CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, ProbeRequest, Request,
