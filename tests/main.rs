@@ -107,6 +107,9 @@ mod support_checks;
 /// `suspects` and `retained`: what holds most, and what would be freed with it.
 #[cfg(test)]
 mod suspects;
+/// `tasks`: what asyncio knows itself on all loops, its own tool's tree, Home Assistant's lines.
+#[cfg(test)]
+mod tasks;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;

@@ -54,6 +54,7 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another

@@ -53,6 +53,7 @@ fn source(name: &str) -> &'static str {
         "signals" => target_source!("signals"),
         "subreaper" => target_source!("subreaper"),
         "subprocess_loop" => target_source!("subprocess_loop"),
+        "tasks" => target_source!("tasks"),
         "threads" => target_source!("threads"),
         "workers" => target_source!("workers"),
         "zoo" => target_source!("zoo"),
