@@ -77,6 +77,9 @@ mod hunt_fixtures;
 /// Objects that should be gone and their twins, and what objects are in the midst of.
 #[cfg(test)]
 mod inspect;
+/// `lru`: caches of all makers, with the numbers that they tell of themselves.
+#[cfg(test)]
+mod lru;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;
@@ -89,6 +92,9 @@ mod ps;
 /// The plugin for pytest, beside other plugins, and on a published project's tests.
 #[cfg(test)]
 mod pytest;
+/// `scheduled`: the timers of event loops as the loops have them.
+#[cfg(test)]
+mod scheduled;
 /// `show`: what is in a file, whatever it is.
 #[cfg(test)]
 mod show;
@@ -107,6 +113,9 @@ mod support_checks;
 /// `suspects` and `retained`: what holds most, and what would be freed with it.
 #[cfg(test)]
 mod suspects;
+/// `tasks`: what asyncio knows itself on all loops, its own tool's tree, Home Assistant's lines.
+#[cfg(test)]
+mod tasks;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;

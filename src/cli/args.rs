@@ -7,7 +7,10 @@ mod held;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
+mod loops;
 mod suspects;
+mod tasks;
+mod threads;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,7 +32,10 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use loops::{LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use tasks::{TaskShape, TasksArgs};
+pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -51,6 +57,7 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
@@ -120,7 +127,11 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Tasks(TasksArgs),
+    Threads(ThreadsArgs),
     Graph(GraphArgs),
+    Lru(LruArgs),
+    Scheduled(ScheduledArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

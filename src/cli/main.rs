@@ -6,6 +6,7 @@ mod account;
 mod agent_image;
 mod args;
 mod budget;
+mod caches;
 mod capture;
 mod cgroup;
 mod commands;
@@ -34,6 +35,9 @@ mod snapshot_folder;
 mod spawned;
 mod subject;
 mod target;
+mod tasks;
+mod threads;
+mod timers;
 mod trace;
 
 use std::process::ExitCode;
