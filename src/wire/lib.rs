@@ -22,6 +22,7 @@ mod boot;
 mod capi;
 mod codec;
 mod graph;
+mod knock;
 mod reply;
 mod request;
 
@@ -33,6 +34,7 @@ pub use graph::{
     LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
+pub use knock::{DoorName, KNOCK, Knock};
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
     Reply, Traced, TypeRow, WalkDone, WalkEnd,
