@@ -16,7 +16,7 @@ static DOOR: Mutex<Option<Listener>> = Mutex::new(None);
 #[pymodule]
 mod _leakhunt {
     #[pymodule_export]
-    use super::{connect, door, listen, pause, resume, unlisten};
+    use super::{connect, door, forget, listen, pause, resume, unlisten};
 }
 
 /// Opens the door, unless it is open; its path.
@@ -64,6 +64,14 @@ fn resume() -> PyResult<()> {
     }
 }
 
+/// In a forked child: whether the parent had a door, of which nothing is left here.
+#[pyfunction]
+fn forget() -> PyResult<bool> {
+    let had_one = door_as_found()?.is_some();
+    drop(own_door()?);
+    Ok(had_one)
+}
+
 /// One end of a connection to the agent of this process, a descriptor for a child to inherit. The
 /// agent's thread ends when all copies of it are closed.
 #[pyfunction]
@@ -74,15 +82,7 @@ fn connect() -> PyResult<i32> {
 
 /// The door, if this process has opened it; what a forked child finds of its parent's is forgotten.
 fn own_door() -> PyResult<MutexGuard<'static, Option<Listener>>> {
-    let mut door = match DOOR.try_lock() {
-        Ok(door) => door,
-        Err(TryLockError::Poisoned(poisoned)) => PoisonError::into_inner(poisoned),
-        Err(TryLockError::WouldBlock) => {
-            return Err(PyRuntimeError::new_err(
-                "another thread opens or closes the door just now",
-            ));
-        }
-    };
+    let mut door = door_as_found()?;
     if door
         .as_ref()
         .is_some_and(|door| door.owner != std::process::id())
@@ -91,4 +91,14 @@ fn own_door() -> PyResult<MutexGuard<'static, Option<Listener>>> {
         parents.forget();
     }
     Ok(door)
+}
+
+fn door_as_found() -> PyResult<MutexGuard<'static, Option<Listener>>> {
+    match DOOR.try_lock() {
+        Ok(door) => Ok(door),
+        Err(TryLockError::Poisoned(poisoned)) => Ok(PoisonError::into_inner(poisoned)),
+        Err(TryLockError::WouldBlock) => Err(PyRuntimeError::new_err(
+            "another thread opens or closes the door just now",
+        )),
+    }
 }
