@@ -4,7 +4,11 @@ mod files;
 mod graph;
 mod held;
 mod hunt;
+#[allow(dead_code, reason = "the inventories that use it are on their way")]
+mod inventory;
+mod loops;
 mod suspects;
+mod tasks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -20,7 +24,14 @@ pub(crate) use graph::{
 };
 pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
+#[allow(
+    unused_imports,
+    reason = "the inventories that use it are on their way"
+)]
+pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use loops::LruArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use tasks::{TaskShape, TasksArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -109,7 +120,9 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Tasks(TasksArgs),
     Graph(GraphArgs),
+    Lru(LruArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -6,6 +6,9 @@ mod dump;
 mod graph;
 mod growth;
 mod hunt;
+#[allow(dead_code, reason = "the inventories that use it are on their way")]
+pub(crate) mod inventory;
+mod lru;
 mod memory;
 mod paths;
 mod ps;
@@ -14,6 +17,7 @@ mod show;
 mod snapshot;
 mod sources;
 mod suspects;
+mod tasks;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -36,7 +40,9 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }
