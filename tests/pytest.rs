@@ -44,7 +44,7 @@ impl Suite {
             .current_dir(&self.0)
             .env("PYTHONPATH", path)
             .env("PYTHONDONTWRITEBYTECODE", "1")
-            .env("LEAKHUNT_COMMAND", program())
+            .env("LEAKHUNT_BIN", program())
             .env_remove("PYTEST_ADDOPTS");
         Leakhunt::of(command).run()
     }

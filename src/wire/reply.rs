@@ -83,6 +83,8 @@ code! {
         Fault = 6,
         /// A version of Python that leakhunt does not know how to read.
         UnknownPython = 7,
+        /// At a door that an application has opened: another command line is in.
+        Busy = 8,
     }
 }
 

@@ -6,7 +6,8 @@ import warnings
 
 from _pytest.runner import CallInfo, runtestprotocol
 
-from ._check import Check, CheckFailed, is_supported
+from ._check import Check, is_supported, open_door
+from ._errors import LeakhuntError
 
 # What these keep from test to test is theirs, not the program's.
 _OF_TESTING = {
@@ -22,6 +23,8 @@ _OF_TESTING = {
     "pytest_randomly",
     "xdist",
 }
+# The exit code of the command where it cannot get in.
+_REFUSED = 3
 # Where pytest has what a fixture gave: that is the program's again.
 _VALUE_OF_FIXTURE = re.compile(r"\['(\w+)'\][^']*\.cached_result\[0\](.*)")
 
@@ -51,30 +54,26 @@ def _reports(item, nextitem, rounds, warmup):
 
 
 def _check(item, sibling, reports, rounds, warmup):
-    option = item.config.option
-    is_marked = item.get_closest_marker("leakhunt") is not None
     try:
-        check = Check(rounds, warmup, option.leakhunt_accept)
-    except CheckFailed as failed:
-        _fail(reports, str(failed))
+        check = Check(rounds, warmup, item.config.option.leakhunt_accept)
+        with check:
+            failure = _repeat(item, sibling, check)
+        if failure is None:
+            _judge(item, reports, check.verdict())
+    except LeakhuntError as error:
+        if error.exit_code == _REFUSED and open_door():
+            _check(item, sibling, reports, rounds, warmup)
+            return
+        _fail(reports, str(error))
         return
-    with check:
-        failure = _repeat(item, sibling, check)
     if failure is not None:
         n_round, failed_reports = failure
         what = "it fails when it is repeated, in round %d" % n_round
-        if is_marked:
+        if item.get_closest_marker("leakhunt") is not None:
             # Asked for by the test itself: it has to bear it.
             reports[:] = failed_reports
-            _section(reports, what)
+            _call(reports).sections.append(("leakhunt", what))
         _tell(reports, what)
-        return
-    try:
-        verdict = check.verdict()
-    except CheckFailed as failed:
-        _fail(reports, str(failed))
-        return
-    _judge(item, reports, verdict)
 
 
 def _repeat(item, sibling, check):
@@ -187,10 +186,6 @@ def _fail(reports, text, outcome=None):
     report.outcome = "failed"
     report.longrepr = text
     report.leakhunt = outcome or text.splitlines()[0]
-
-
-def _section(reports, text):
-    _call(reports).sections.append(("leakhunt", text))
 
 
 def _tell(reports, outcome):
