@@ -45,10 +45,15 @@ fn install(python: &Interpreter, requirements: &[&str], folder: &Path) -> Result
     of_python3
         .args(["-m", "pip", "--python"])
         .arg(&python.executable);
+    // For one without pip that another version's pip cannot run: by its version alone.
+    let (major, minor, _) = python.version;
+    let mut by_version = python3().command();
+    by_version.args(["-m", "pip"]);
+    let version = ["--python-version".to_owned(), format!("{major}.{minor}")];
     let mut reasons = Vec::new();
-    for mut pip in [own, of_python3] {
+    for (mut pip, options) in [(own, &[][..]), (of_python3, &[]), (by_version, &version)] {
         pip.args(["install", "--quiet", "--only-binary", ":all:", "--target"]);
-        pip.arg(folder).args(requirements);
+        pip.arg(folder).args(options).args(requirements);
         match outcome(&mut pip) {
             Ok(()) => return Ok(()),
             Err(reason) => reasons.push(reason),
