@@ -8,6 +8,7 @@ mod hunt;
 mod inventory;
 mod loops;
 mod suspects;
+mod tasks;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,8 +29,9 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::{LruArgs, ScheduledArgs};
+pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use tasks::{TaskShape, TasksArgs};
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -118,9 +120,11 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Tasks(TasksArgs),
     Graph(GraphArgs),
     Lru(LruArgs),
     Scheduled(ScheduledArgs),
+    AsyncioDebug(AsyncioDebugArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -9,6 +9,8 @@ mod caches;
 mod capture;
 mod cgroup;
 mod commands;
+mod debug_mode;
+mod debug_record;
 mod describe;
 mod difference;
 mod door;
@@ -32,6 +34,7 @@ mod snapshot_folder;
 mod spawned;
 mod subject;
 mod target;
+mod tasks;
 mod timers;
 mod trace;
 

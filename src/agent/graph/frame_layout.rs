@@ -30,6 +30,8 @@ pub(crate) struct NewFrame {
     pub(crate) function: usize,
     pub(crate) locals: usize,
     pub(crate) object: usize,
+    /// The pointer to the last instruction that began; from 3.13 on to the one to go on with.
+    pub(crate) instruction: usize,
     /// Up to 3.13 the number of locals and values in four bytes, later the pointer behind the last.
     pub(crate) stack_top: usize,
     pub(crate) owner: usize,
@@ -69,6 +71,7 @@ impl NewFrame {
                 function: 0,
                 locals: 24,
                 object: 40,
+                instruction: 56,
                 stack_top: 64,
                 owner: 69,
                 first_local: layout.frame_head,
@@ -80,6 +83,7 @@ impl NewFrame {
             function: 16,
             locals: 40,
             object: 48,
+            instruction: 56,
             stack_top: 64,
             owner: match layout.minor {
                 12 | 13 => 70,

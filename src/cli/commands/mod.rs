@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod asyncio_debug;
 mod completions;
 mod diff;
 mod dump;
@@ -18,6 +19,7 @@ mod show;
 mod snapshot;
 mod sources;
 mod suspects;
+mod tasks;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -40,9 +42,11 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
+        Command::AsyncioDebug(args) => asyncio_debug::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }
