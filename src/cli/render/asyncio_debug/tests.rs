@@ -71,9 +71,9 @@ fn a_table_says_what_was_before() {
     assert_eq!(
         shown(AsyncioDebugAction::On, &HOW),
         "\
-loop          thread           debug mode             slow from  note
+loop          thread          debug mode           slow from  note
 uvloop.Loop   Main\\x1bThread  on, was off  50 ms, was 100 ms
-asyncio.Loop                   off                               not running, not reached
+asyncio.Loop                  off                             not running, not reached
 root logger at INFO, was at level 35
 PYTHONASYNCIODEBUG is set: new loops start in debug mode
 "
