@@ -183,6 +183,33 @@ fn a_lock_of_logging_that_is_held_is_not_waited_for() {
 }
 
 #[test]
+fn a_search_that_would_stop_the_target_for_too_long_is_not_made() {
+    on_each(few(), |py| {
+        if py.version < (3, 11, 0) {
+            return skipped(&format!("search for loops on {py}"), "frames lead to them");
+        }
+        let mut target = two_loops(py);
+        let runtime = Runtime::new(&target);
+        target.exec("many = [[n] for n in range(1_500_000)]");
+        let done = runtime
+            .run(&target, &["on", "--max-pause", "30ms"])
+            .expect(0);
+        let done = done.expect_stderr("to do so: --max-pause ");
+        assert!(done.stdout.contains("not reached"), "{done:#?}");
+        assert_eq!(target.eval("two.get_debug()"), false);
+        runtime
+            .run(&target, &["on", "--max-pause", "10s"])
+            .expect(0);
+        assert_eq!(target.eval("two.get_debug()"), true);
+        runtime
+            .run(&target, &["off", "--max-pause", "10s"])
+            .expect(0);
+        assert_eq!(target.eval("two.get_debug()"), false);
+        finish(target);
+    });
+}
+
+#[test]
 fn home_assistants_line_is_the_same() {
     let target = two_loops(python3());
     let runtime = Runtime::new(&target);

@@ -4,10 +4,12 @@
 mod tests;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use serde::Deserialize;
 
 use crate::debug_record::Record;
+use crate::render::numbers::duration;
 use crate::session::Row;
 
 const SOURCE: &str = include_str!("probes/asyncio_debug_set.py");
@@ -108,6 +110,8 @@ pub(crate) struct Wanted {
     pub(crate) loops: Vec<(u64, bool, Option<f64>)>,
     /// The root logger's level, unless it is to be left.
     pub(crate) root_level: Option<Level>,
+    /// How long the search for loops may stop the target.
+    pub(crate) max_pause: Duration,
 }
 
 /// What to do about the root logger's level.
@@ -121,21 +125,23 @@ pub(crate) enum Level {
 
 impl Wanted {
     /// Debug mode for all loops.
-    pub(crate) fn on(mode: &DebugMode, slow: Option<f64>) -> Self {
+    pub(crate) fn on(mode: &DebugMode, slow: Option<f64>, max_pause: Duration) -> Self {
         let loops = mode.open_loops();
         Self {
             loops: loops.map(|one| (one.address, true, slow)).collect(),
             root_level: Some(Level::AtMost(INFO)),
+            max_pause,
         }
     }
 
     /// What was before the first `on`; without a record of that, no debug mode.
-    pub(crate) fn off(mode: &DebugMode, record: Option<&Record>) -> Self {
+    pub(crate) fn off(mode: &DebugMode, record: Option<&Record>, max_pause: Duration) -> Self {
         let Some(record) = record else {
             let loops = mode.open_loops();
             return Self {
                 loops: loops.map(|one| (one.address, false, None)).collect(),
                 root_level: None,
+                max_pause,
             };
         };
         let known = mode.open_loops().filter_map(|one| {
@@ -148,6 +154,7 @@ impl Wanted {
         Self {
             loops: known.collect(),
             root_level: level.map(Level::Exactly),
+            max_pause,
         }
     }
 
@@ -167,7 +174,8 @@ impl Wanted {
             Some(Level::AtMost(level)) => format!("({level}, True)"),
             Some(Level::Exactly(level)) => format!("({level}, False)"),
         });
-        format!("{source}\n{SOURCE}")
+        let max_pause = self.max_pause.as_secs_f64();
+        format!("{source}\nMAX_PAUSE = {max_pause:?}\n{SOURCE}")
     }
 }
 
@@ -182,6 +190,8 @@ pub(crate) struct Answer {
     pub(crate) root_level: Option<(i64, i64)>,
     /// Whether the lock of `logging` was held for a second.
     pub(crate) is_locked: bool,
+    /// How long the search for all loops would have stopped the target, where that was too long.
+    pub(crate) pause: Option<Duration>,
 }
 
 impl Answer {
@@ -210,6 +220,9 @@ impl Answer {
                 ["level", before, after] => {
                     answer.root_level = Some((before.parse().ok()?, after.parse().ok()?));
                 }
+                ["pause", millis] => {
+                    answer.pause = Some(Duration::from_millis(millis.parse().ok()?));
+                }
                 ["locked"] => answer.is_locked = true,
                 [""] => {}
                 _ => return None,
@@ -237,7 +250,15 @@ impl Answer {
                 }
                 (_, Some((_, why))) => one.obstacle = Some(format!("it raised {why}")),
                 _ if is_wanted => {
-                    one.obstacle = Some("no Python object that can be reached leads to it".into());
+                    one.obstacle = Some(match self.pause {
+                        Some(pause) => format!(
+                            "to look for it would stop the target for about {}; to do so: \
+                             --max-pause {}ms",
+                            duration(pause),
+                            pause.as_millis()
+                        ),
+                        None => "nothing that can be reached leads to it".into(),
+                    });
                 }
                 _ => {}
             }

@@ -69,7 +69,7 @@ impl Inventory for Modes {
         let mut mode = DebugMode::of(&probed.rows);
         if self.action != AsyncioDebugAction::Status && mode.open_loops().next().is_some() {
             let file = record_file(scene.pid)?;
-            let wanted = self.wanted(&mode, &file, scene.output)?;
+            let wanted = self.wanted(&mode, &file, scene)?;
             let answer = set(session, &wanted)?;
             probed = probe(session, scene, &TYPES, &[], SOURCE)?;
             mode = DebugMode::of(&probed.rows);
@@ -124,8 +124,9 @@ impl Modes {
         &self,
         mode: &DebugMode,
         file: &RecordFile,
-        output: &Output,
+        scene: &Scene<'_>,
     ) -> Result<Wanted, LookEnd> {
+        let (output, max_pause) = (scene.output, scene.args.target.max_pause);
         let record = file.read().map_err(LookEnd::ForGood)?;
         if self.action == AsyncioDebugAction::On {
             let record = record.unwrap_or_default().with(mode);
@@ -134,14 +135,14 @@ impl Modes {
                 1,
                 format_args!("what was before is in {}", file.path().display()),
             );
-            return Ok(Wanted::on(mode, self.slow));
+            return Ok(Wanted::on(mode, self.slow, max_pause));
         }
         let Some(record) = record else {
             output.note(
                 "leakhunt has not switched debug mode on here, so what was before is not known: it \
                  is switched off, and the level of the root logger is left",
             );
-            return Ok(Wanted::off(mode, None));
+            return Ok(Wanted::off(mode, None, max_pause));
         };
         let n_others = mode
             .open_loops()
@@ -156,10 +157,11 @@ impl Modes {
                 }
             ));
         }
-        if record.root_level.is_some() && Wanted::off(mode, Some(&record)).root_level.is_none() {
+        let wanted = Wanted::off(mode, Some(&record), max_pause);
+        if record.root_level.is_some() && wanted.root_level.is_none() {
             output.note("the level of the root logger was set by others since then, and is left");
         }
-        Ok(Wanted::off(mode, Some(&record)))
+        Ok(wanted)
     }
 }
 

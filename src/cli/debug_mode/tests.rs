@@ -2,6 +2,8 @@ use serde_json::json;
 
 use super::*;
 
+const PAUSE: Duration = Duration::from_millis(250);
+
 fn row(address: u64, value: serde_json::Value) -> Row {
     Row {
         address,
@@ -46,15 +48,15 @@ fn loops_and_the_process_are_read() {
 
 #[test]
 fn on_is_for_open_loops_and_lowers_the_bar_of_the_logger() {
-    let wanted = Wanted::on(&mode(false, 30), Some(0.05));
+    let wanted = Wanted::on(&mode(false, 30), Some(0.05), PAUSE);
     assert_eq!(wanted.loops, [(16, true, Some(0.05))]);
     let source = wanted.source();
     assert!(
-        source.starts_with("WANTED = {16: (True, 0.05), }\nLEVEL = (20, True)\n"),
+        source.starts_with("WANTED = {16: (True, 0.05), }\nLEVEL = (20, True)\nMAX_PAUSE = 0.25\n"),
         "{source}"
     );
     assert!(
-        Wanted::on(&mode(false, 30), None)
+        Wanted::on(&mode(false, 30), None, PAUSE)
             .source()
             .contains("16: (True, None)")
     );
@@ -62,7 +64,7 @@ fn on_is_for_open_loops_and_lowers_the_bar_of_the_logger() {
 
 #[test]
 fn off_without_a_record_leaves_the_logger() {
-    let wanted = Wanted::off(&mode(true, 20), None);
+    let wanted = Wanted::off(&mode(true, 20), None, PAUSE);
     assert_eq!(wanted.loops, [(16, false, None)]);
     assert!(wanted.source().contains("\nLEVEL = None\n"));
 }
@@ -70,13 +72,13 @@ fn off_without_a_record_leaves_the_logger() {
 #[test]
 fn off_restores_what_the_record_has() {
     let record = Record::default().with(&mode(false, 30));
-    let wanted = Wanted::off(&mode(true, INFO), Some(&record));
+    let wanted = Wanted::off(&mode(true, INFO), Some(&record), PAUSE);
     assert_eq!(wanted.loops, [(16, false, Some(0.1))]);
     assert_eq!(wanted.root_level, Some(Level::Exactly(30)));
-    let wanted = Wanted::off(&mode(true, 10), Some(&record));
+    let wanted = Wanted::off(&mode(true, 10), Some(&record), PAUSE);
     assert_eq!(wanted.root_level, None, "others have set it since then");
     let record = Record::default().with(&mode(true, 10));
-    let wanted = Wanted::off(&mode(true, 10), Some(&record));
+    let wanted = Wanted::off(&mode(true, 10), Some(&record), PAUSE);
     assert_eq!(wanted.loops, [(16, true, Some(0.1))], "it was on before");
     assert_eq!(wanted.root_level, None, "it was low enough before");
 }
@@ -93,6 +95,8 @@ fn the_answer_of_the_target_is_read() {
     assert_eq!(answer.root_level, Some((30, 20)));
     assert!(!answer.is_locked);
     assert!(Answer::parse("locked\nend").unwrap().is_locked);
+    let pause = Answer::parse("pause 300\nend").unwrap().pause;
+    assert_eq!(pause, Some(Duration::from_millis(300)));
     assert_eq!(Answer::parse("\nend"), Some(Answer::default()));
     for broken in ["", "loop 16 0 0.1", "loop x 0 0.1\nend", "surprise\nend"] {
         assert_eq!(Answer::parse(broken), None, "{broken:?}");
@@ -103,10 +107,17 @@ fn the_answer_of_the_target_is_read() {
 
 #[test]
 fn what_was_not_reached_is_told() {
-    let wanted = Wanted::on(&mode(false, 30), None);
+    let wanted = Wanted::on(&mode(false, 30), None, PAUSE);
     let mut after = mode(false, 30);
     Answer::default().add_to(&mut after, &wanted);
     assert!(after.loops[0].obstacle.is_some());
+    let too_long = Answer::parse("pause 300\nend").unwrap();
+    too_long.add_to(&mut after, &wanted);
+    let obstacle = after.loops[0].obstacle.clone().unwrap();
+    assert!(
+        obstacle.ends_with("for about 300 ms; to do so: --max-pause 300ms"),
+        "{obstacle}"
+    );
     assert!(
         after.loops[1].obstacle.is_none(),
         "it is closed: nothing was wanted"

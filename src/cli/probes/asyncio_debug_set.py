@@ -1,8 +1,12 @@
 # Runs in the target itself: finds its event loops and sets their debug mode. In front of it stand
 # `WANTED`, the loops by address: (debug mode, seconds of a slow callback or None to leave it),
-# and `LEVEL`, (level of the root logger, whether that is at most) or None.
+# `LEVEL`, (level of the root logger, whether that is at most) or None, and `MAX_PAUSE` in seconds.
 # Waits for no lock longer than a second, and leaves no module behind.
 import sys
+
+# A walk over all objects takes about so long for each block of memory that Python has.
+SECONDS_PER_BLOCK = 4e-8
+lines = []
 
 
 def task_sets():
@@ -30,6 +34,10 @@ def of_frames(base, gc):
 
 def of_classes(base, gc):
     """Objects refer to their class, from 3.9 on."""
+    seconds = sys.getallocatedblocks() * SECONDS_PER_BLOCK
+    if seconds > MAX_PAUSE:
+        lines.append("pause %d" % (seconds * 1000 + 1))
+        return
     classes, pending = [], [base]
     while pending:
         kind = pending.pop()
@@ -89,7 +97,6 @@ def set_level():
 
 
 def run():
-    lines = []
     if sys.modules.get("asyncio.events") is None:
         return ""
     found = loops()
