@@ -14,6 +14,9 @@ mod account;
 /// The image that goes into a target needs no loader.
 #[cfg(test)]
 mod agent_image;
+/// `asyncio-debug`: what it sets is set, and restored.
+#[cfg(test)]
+mod asyncio_debug;
 /// Captures of the graph leave targets as they were, also when they are cut off.
 #[cfg(test)]
 mod captures;

@@ -30,7 +30,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::{LruArgs, ScheduledArgs};
+pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
 pub(crate) use threads::ThreadsArgs;
@@ -128,6 +128,7 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     Lru(LruArgs),
     Scheduled(ScheduledArgs),
+    AsyncioDebug(AsyncioDebugArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -9,6 +9,8 @@ mod caches;
 mod capture;
 mod cgroup;
 mod commands;
+mod debug_mode;
+mod debug_record;
 mod describe;
 mod difference;
 mod door;

@@ -1,6 +1,7 @@
 //! Values in, bytes out. Nothing here writes, reads the clock or knows the environment.
 
 pub(crate) mod account;
+pub(crate) mod asyncio_debug;
 pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod growth;
