@@ -86,6 +86,9 @@ mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
+/// `scheduled`: the timers of event loops as the loops have them.
+#[cfg(test)]
+mod scheduled;
 /// `show`: what is in a file, whatever it is.
 #[cfg(test)]
 mod show;

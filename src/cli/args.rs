@@ -9,6 +9,7 @@ mod inventory;
 mod loops;
 mod suspects;
 mod tasks;
+mod threads;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -29,9 +30,10 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::LruArgs;
+pub(crate) use loops::{LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
+pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -122,8 +124,10 @@ pub(crate) enum Command {
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
     Tasks(TasksArgs),
+    Threads(ThreadsArgs),
     Graph(GraphArgs),
     Lru(LruArgs),
+    Scheduled(ScheduledArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -33,6 +33,8 @@ mod spawned;
 mod subject;
 mod target;
 mod tasks;
+mod threads;
+mod timers;
 mod trace;
 
 use std::process::ExitCode;

@@ -44,6 +44,7 @@ fn source(name: &str) -> &'static str {
         "idle" => target_source!("idle"),
         "inspected" => target_source!("inspected"),
         "inspected_clients" => target_source!("inspected_clients"),
+        "loops" => target_source!("loops"),
         "memory_states" => target_source!("memory_states"),
         "named_places" => target_source!("named_places"),
         "seccomp" => target_source!("seccomp"),

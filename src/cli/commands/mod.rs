@@ -13,11 +13,13 @@ mod memory;
 mod paths;
 mod ps;
 mod retained;
+mod scheduled;
 mod show;
 mod snapshot;
 mod sources;
 mod suspects;
 mod tasks;
+mod threads;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -41,8 +43,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Tasks(args) => tasks::run(args, &cli.common, output),
+        Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
+        Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -13,6 +13,7 @@ pub(crate) mod picture;
 pub(crate) mod ps;
 pub(crate) mod retained;
 pub(crate) mod rows;
+pub(crate) mod scheduled;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod sources;
@@ -21,6 +22,7 @@ pub(crate) mod suspects;
 mod table;
 pub(crate) mod tasks;
 pub(crate) mod text;
+pub(crate) mod threads;
 
 use leakhunt_heap::python_repr;
 
