@@ -16,6 +16,11 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "read by the command that is built on it")
+)]
+mod kernel_sockets;
 mod kernel_view;
 mod leftovers;
 mod memory_limit;
