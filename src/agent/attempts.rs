@@ -190,7 +190,7 @@ impl Session<'_> {
         let stop = || match job {
             Job::Census(_) | Job::Graph(_) => sys::kill_child(pid),
             // It has a copy of its own to end first.
-            Job::Dump(_) | Job::Describe(_) => self.progress.stop(),
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => self.progress.stop(),
         };
         let end = copy::wait(pid, must_stop, stop);
         outcome.is_hang = false;

@@ -105,6 +105,12 @@ functions! {
     encode = PyUnicode_AsEncodedString(text: Object, encoding: *const c_char, errors: *const c_char) -> Object;
     /// The contents of `bytes`.
     as_bytes = PyBytes_AsStringAndSize(bytes: Object, start: *mut *mut c_char, len: *mut isize) -> c_int;
+    /// `exec(text, globals)`, by `start` = 257.
+    run = PyRun_String(text: *const c_char, start: c_int, globals: Object, locals: Object) -> Object;
+    /// `{}`.
+    new_dict = PyDict_New() -> Object;
+    /// `dict[key]`, borrowed; null where there is none.
+    dict_get = PyDict_GetItemString(dict: Object, key: *const c_char) -> Object;
     /// `[]` of a length.
     new_list = PyList_New(len: isize) -> Object;
 }

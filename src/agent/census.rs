@@ -29,7 +29,7 @@ impl Walk<'_> {
             self,
             request.memory_limit_bytes,
             request.garbage,
-            &|_| false,
+            &|_, _| false,
         )?)
     }
 

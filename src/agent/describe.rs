@@ -4,7 +4,7 @@ use leakhunt_wire::{Capi, DescribeRequest};
 
 use crate::atexit_entry::read;
 use crate::buffer::{Budget, Buffer, NoMemory};
-use crate::dump::{Dump, How};
+use crate::dump::{Dump, How, Texts};
 use crate::heap::Heap;
 use crate::layout::flag;
 use crate::object_set::{ObjectSet, Rejected};
@@ -18,9 +18,9 @@ pub(crate) struct Wanted {
     types: Buffer<usize>,
 }
 
-/// The address and the type of each object of a request.
-fn pairs<'r>(request: &DescribeRequest<'r>) -> impl Iterator<Item = (usize, usize)> + use<'r> {
-    let (pairs, _) = request.objects.as_chunks::<16>();
+/// The address and the type of each object of a request's list.
+pub(crate) fn pairs(objects: &[u8]) -> impl Iterator<Item = (usize, usize)> {
+    let (pairs, _) = objects.as_chunks::<16>();
     pairs.iter().map(|pair| {
         let (words, _) = pair.as_chunks::<8>();
         let [address, type_object] = [words[0], words[1]].map(u64::from_le_bytes);
@@ -32,7 +32,7 @@ impl Wanted {
     pub(crate) fn new(request: &DescribeRequest<'_>) -> Result<Self, NoMemory> {
         let mut budget = Budget::new(crate::dump::MEMORY_LIMIT_BYTES);
         let mut addresses = ObjectSet::new(&mut budget)?;
-        for (address, _) in pairs(request) {
+        for (address, _) in pairs(request.objects) {
             // An address that no object can have is not met in a list either.
             if let Err(Rejected::NoMemory) = addresses.insert(address, &mut budget) {
                 return Err(NoMemory);
@@ -40,7 +40,7 @@ impl Wanted {
         }
         let n_addresses = addresses.number(&mut budget)?;
         let mut types = Buffer::zeroed(n_addresses, &mut budget)?;
-        for (address, type_object) in pairs(request) {
+        for (address, type_object) in pairs(request.objects) {
             if let Some(rank) = addresses.rank(address) {
                 types[rank] = type_object;
             }
@@ -68,7 +68,7 @@ impl Walk<'_> {
     ) -> Result<(), WalkError> {
         tally.wanted.sort_unstable();
         let mut objects = Buffer::new();
-        for (address, type_object) in pairs(request) {
+        for (address, type_object) in pairs(request.objects) {
             if tally.wanted.binary_search(&address).is_ok()
                 || is_untracked(self.heap, self, address, type_object)
             {
@@ -80,7 +80,7 @@ impl Walk<'_> {
             walk: self,
             how: How {
                 max_chars: request.max_chars,
-                safe: request.safe,
+                texts: Texts::of(request.safe),
                 object_time_limit_ms: request.object_time_limit_ms,
                 time_limit_ms: request.time_limit_ms,
             },
@@ -94,7 +94,12 @@ impl Walk<'_> {
 /// Whether an object that is in no list seems to be one of this type. That nothing vouches for: what
 /// was freed has no reference count, or a link in its place, until its memory is used again. A wrong
 /// answer costs a copy of the copy.
-fn is_untracked(heap: &Heap, walk: &Walk<'_>, object: usize, type_object: usize) -> bool {
+pub(crate) fn is_untracked(
+    heap: &Heap,
+    walk: &Walk<'_>,
+    object: usize,
+    type_object: usize,
+) -> bool {
     let (layout, memory) = (&heap.layout, walk.memory);
     let type_of = |object: usize| Some(read::<1>(object.checked_add(layout.ob_type)?)?[0]);
     let metatype = type_of(type_object);

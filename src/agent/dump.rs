@@ -9,12 +9,13 @@ use core::fmt::Write;
 use leakhunt_wire::{Capi, Described, DumpObject, DumpRequest, Note, Reply};
 
 use crate::buffer::Budget;
-use crate::capi::CApi;
+use crate::capi::{CApi, Object};
 use crate::copy::{self, WaitEnd, code};
 use crate::dicts::Text;
 use crate::fields;
 use crate::lists::as_object;
 use crate::outbox::{NotSent, Outbox};
+use crate::probe::Probe;
 use crate::sizes::TypeSize;
 use crate::source_file;
 use crate::sys::{self, ChildEnd};
@@ -58,7 +59,7 @@ impl Walk<'_> {
     /// What the copy gathers for a request.
     pub(crate) fn dump_tally<'t>(
         &'t self,
-        is_wanted: &'t dyn Fn(&TypeName) -> bool,
+        is_wanted: &'t dyn Fn(usize, &TypeName) -> bool,
     ) -> Result<Tally<'t>, WalkError> {
         Ok(Tally::new(self, MEMORY_LIMIT_BYTES, false, is_wanted)?)
     }
@@ -84,14 +85,14 @@ impl Walk<'_> {
             walk: self,
             how: How {
                 max_chars: request.max_chars,
-                safe: request.safe,
+                texts: Texts::of(request.safe),
                 object_time_limit_ms: request.object_time_limit_ms,
                 time_limit_ms: request.time_limit_ms,
             },
             objects,
             is_described: false,
         };
-        if request.safe {
+        if let Texts::Fields = dump.how.texts {
             Ok(dump.show_fields(outbox)?)
         } else {
             dump.show_in_copies(outbox)
@@ -99,10 +100,26 @@ impl Walk<'_> {
     }
 }
 
+/// What is told of an object.
+#[derive(Clone, Copy)]
+pub(crate) enum Texts<'a> {
+    /// Its fields, without running code of the target.
+    Fields,
+    Repr,
+    /// What this Python yields for it.
+    Python(&'a str),
+}
+
+impl Texts<'_> {
+    pub(crate) fn of(is_safe: bool) -> Self {
+        if is_safe { Self::Fields } else { Self::Repr }
+    }
+}
+
 /// How objects are shown: as the requests say.
-pub(crate) struct How {
+pub(crate) struct How<'a> {
     pub(crate) max_chars: u32,
-    pub(crate) safe: bool,
+    pub(crate) texts: Texts<'a>,
     pub(crate) object_time_limit_ms: u32,
     pub(crate) time_limit_ms: u32,
 }
@@ -110,7 +127,7 @@ pub(crate) struct How {
 /// Objects to be shown.
 pub(crate) struct Dump<'a> {
     pub(crate) walk: &'a Walk<'a>,
-    pub(crate) how: How,
+    pub(crate) how: How<'a>,
     pub(crate) objects: &'a [usize],
     /// Whether their files are told, and where they were made.
     pub(crate) is_described: bool,
@@ -177,20 +194,26 @@ impl Dump<'_> {
     fn show_from(&self, first: usize, asks_tracemalloc: bool, outbox: &mut Outbox) -> ! {
         sys::die_with_parent();
         let limit_us = u64::from(self.how.object_time_limit_ms) * 1000;
+        let mut probe = None;
         for index in first..self.objects.len() {
             let object = self.objects[index];
             self.walk.progress.enter_object(index);
             sys::alarm(limit_us);
+            if let Texts::Python(source) = self.how.texts {
+                if self.probe(&mut probe, source, index, outbox).is_err() {
+                    sys::exit_process(code::NOT_SENT);
+                }
+                continue;
+            }
             let mut made_at = MadeAtText::new();
             if asks_tracemalloc {
                 self.walk.progress.set_asking(true);
                 self.made_at(object, &mut made_at);
                 self.walk.progress.set_asking(false);
             }
-            let shown = if self.how.safe {
-                self.fields(object)
-            } else {
-                self.repr(object)
+            let shown = match self.how.texts {
+                Texts::Fields => self.fields(object),
+                _ => self.repr(object),
             };
             let shown = Shown { made_at, ..shown };
             if self.send(outbox, index, &shown).is_err() {
@@ -198,6 +221,33 @@ impl Dump<'_> {
             }
         }
         sys::exit_process(0)
+    }
+
+    /// Sends each text that a probe yields for an object. `loaded` is the probe, once it is loaded.
+    fn probe<'d>(
+        &'d self,
+        loaded: &mut Option<Probe<'d>>,
+        source: &str,
+        index: usize,
+        outbox: &mut Outbox,
+    ) -> Result<(), NotSent> {
+        // SAFETY: this thread has the GIL of this copy, in which the objects are alive.
+        unsafe {
+            if loaded.is_none() {
+                *loaded = Probe::load(&self.walk.heap.capi, source);
+            }
+            let Some(probe) = loaded else {
+                return self.send(outbox, index, &Shown::new(ObjectText::new(), Note::Raised));
+            };
+            probe.begin(self.objects[index]);
+            loop {
+                let mut text = ObjectText::new();
+                if !probe.next(&mut text) {
+                    return Ok(());
+                }
+                self.send(outbox, index, &Shown::new(text, Note::Whole))?;
+            }
+        }
     }
 
     /// Writes where `tracemalloc` says that an object was made.
@@ -321,7 +371,7 @@ impl Dump<'_> {
 /// # Safety
 /// The caller holds the GIL, and `object` is alive.
 unsafe fn write_repr(capi: &CApi, object: usize, text: &mut ObjectText) -> bool {
-    // SAFETY: the caller holds the GIL; each result is checked, and its reference given back.
+    // SAFETY: the caller holds the GIL; each result is checked.
     unsafe {
         let object = as_object(object);
         capi.incref(object);
@@ -331,6 +381,17 @@ unsafe fn write_repr(capi: &CApi, object: usize, text: &mut ObjectText) -> bool 
             capi.clear_error();
             return false;
         }
+        write_str(capi, repr, text)
+    }
+}
+
+/// Appends a `str`, whose reference it takes; `false` when it cannot be encoded.
+///
+/// # Safety
+/// The caller holds the GIL.
+pub(crate) unsafe fn write_str(capi: &CApi, repr: Object, text: &mut ObjectText) -> bool {
+    // SAFETY: the caller holds the GIL; each result is checked, and its reference given back.
+    unsafe {
         let mut len = 0;
         let start = capi.as_utf8(repr, &raw mut len);
         if !start.is_null() {

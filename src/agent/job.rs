@@ -1,7 +1,7 @@
 //! One walk for a request: where it happens, and what becomes of it.
 
 use leakhunt_wire::{
-    Capi, CensusRequest, DescribeRequest, DumpRequest, Ended, GraphRequest, Place,
+    Capi, CensusRequest, DescribeRequest, DumpRequest, Ended, GraphRequest, Place, ProbeRequest,
 };
 
 use crate::census::Counted;
@@ -24,6 +24,7 @@ pub(crate) enum Job<'r> {
     Dump(&'r DumpRequest<'r>),
     Describe(&'r DescribeRequest<'r>),
     Graph(&'r GraphRequest),
+    Probe(&'r ProbeRequest<'r>),
 }
 
 /// A walk that starts now.
@@ -58,7 +59,7 @@ impl Job<'_> {
         match self {
             Job::Census(request) => request.collect,
             Job::Graph(request) => request.collect,
-            Job::Dump(_) | Job::Describe(_) => false,
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => false,
         }
     }
 
@@ -66,7 +67,7 @@ impl Job<'_> {
         match self {
             Job::Census(request) => request.time_bare_walk,
             Job::Graph(request) => request.time_bare_walk,
-            Job::Dump(_) | Job::Describe(_) => false,
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => false,
         }
     }
 
@@ -75,7 +76,7 @@ impl Job<'_> {
         match self {
             Job::Census(request) => (request.place, request.in_place_max_objects),
             Job::Graph(request) => (request.place, 0),
-            Job::Dump(_) | Job::Describe(_) => (Place::Copy, 0),
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => (Place::Copy, 0),
         }
     }
 
@@ -84,7 +85,7 @@ impl Job<'_> {
         match self {
             Job::Census(request) => request.refused_max_objects,
             Job::Graph(request) => request.refused_max_objects,
-            Job::Dump(_) | Job::Describe(_) => 0,
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => 0,
         }
     }
 
@@ -93,7 +94,7 @@ impl Job<'_> {
         match self {
             Job::Census(request) => request.memory_limit_bytes,
             Job::Graph(request) => request.memory_limit_bytes,
-            Job::Dump(_) | Job::Describe(_) => crate::dump::MEMORY_LIMIT_BYTES,
+            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => crate::dump::MEMORY_LIMIT_BYTES,
         }
     }
 }
@@ -105,6 +106,7 @@ impl Start<'_> {
             Job::Graph(request) => request.time_limit_ms,
             Job::Dump(request) => request.time_limit_ms,
             Job::Describe(request) => request.time_limit_ms,
+            Job::Probe(request) => request.time_limit_ms,
         };
         u64::from(time_limit_ms) * 1000
     }
@@ -192,10 +194,15 @@ impl Start<'_> {
     ) -> Result<(), WalkError> {
         match self.job {
             Job::Census(request) => then(walk.census_tally(request)?),
-            Job::Dump(request) => then(walk.dump_tally(&|name| name.matches(request.type_name))?),
+            Job::Dump(request) => {
+                then(walk.dump_tally(&|_, name| name.matches(request.type_name))?)
+            }
+            Job::Probe(request) => {
+                then(walk.dump_tally(&|type_object, _| walk.is_of(type_object, request))?)
+            }
             Job::Describe(request) => {
                 let wanted = Wanted::new(request)?;
-                then(walk.dump_tally(&|_| false)?.only(&wanted))
+                then(walk.dump_tally(&|_, _| false)?.only(&wanted))
             }
             // It counts nothing: see `with_capture`.
             Job::Graph(_) => Ok(()),
@@ -213,6 +220,7 @@ impl Start<'_> {
             Job::Census(_) => walk.finish_census(tally, counted, outbox),
             Job::Dump(request) => walk.finish_dump(tally, request, outbox),
             Job::Describe(request) => walk.finish_describe(tally, request, outbox),
+            Job::Probe(request) => walk.finish_probe(tally, request, outbox),
             Job::Graph(_) => Ok(()),
         }
     }

@@ -160,6 +160,10 @@ impl Layout {
     pub(crate) fn base_offset(&self) -> usize {
         256 + self.header - 16
     }
+    /// `tp_mro`: a tuple of types, the type itself first.
+    pub(crate) fn bases(&self, memory: Memory, type_object: usize) -> usize {
+        self.type_field(memory, type_object, 344)
+    }
     pub(crate) fn is_collected(&self, memory: Memory, type_object: usize) -> usize {
         self.type_field(memory, type_object, 328)
     }

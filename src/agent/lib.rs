@@ -71,6 +71,8 @@ mod outbox;
 #[cfg(feature = "runtime")]
 mod own;
 #[cfg(feature = "runtime")]
+mod probe;
+#[cfg(feature = "runtime")]
 mod progress;
 #[cfg(feature = "runtime")]
 mod session;

@@ -2,15 +2,17 @@
 
 use leakhunt_wire::{
     BOOT_VERSION, Boot, CensusRequest, DescribeRequest, DumpDone, DumpRequest, Goodbye,
-    GraphRequest, MAX_PACKET, Ready, Reply, Request, Writer,
+    GraphRequest, MAX_PACKET, ProbeRequest, Ready, Reply, Request, Writer,
 };
 
 use crate::attempts::Outcome;
 use crate::capi::CApi;
+use crate::dump::ObjectText;
 use crate::exit_guard;
 use crate::heap::Heap;
 use crate::interpreter::Interpreter;
 use crate::job::Job;
+use crate::probe;
 use crate::progress::SharedProgress;
 use crate::sys::{self, Errno};
 use crate::trace;
@@ -183,6 +185,8 @@ impl Session<'_> {
                 Ok(Request::Graph(request)) => self.graph(&request),
                 Ok(Request::Trace(n_frames)) => self.trace(n_frames),
                 Ok(Request::Describe(request)) => self.describe(&request),
+                Ok(Request::Probe(request)) => self.probe(&request),
+                Ok(Request::Run(source)) => self.run(source),
             };
             heard_us = heard_us.max(sys::now_us());
             if let Some(goodbye) = leave {
@@ -211,6 +215,11 @@ impl Session<'_> {
         self.send_last(&outcome, &Reply::DescribeDone(self.dump_done(&outcome)))
     }
 
+    fn probe(&mut self, request: &ProbeRequest<'_>) -> Option<Goodbye> {
+        let outcome = self.attempt(Job::Probe(request));
+        self.send_last(&outcome, &Reply::ProbeDone(self.dump_done(&outcome)))
+    }
+
     fn dump_done<'o>(&self, outcome: &'o Outcome) -> DumpDone<'o> {
         DumpDone {
             ended: outcome.ended,
@@ -221,6 +230,19 @@ impl Session<'_> {
             clone_errno: outcome.clone_errno,
             skipped_type: outcome.skipped_name.as_str(),
         }
+    }
+
+    fn run(&self, source: &str) -> Option<Goodbye> {
+        let inside = match self.interpreter.enter() {
+            Ok(inside) => inside,
+            Err(goodbye) => return Some(goodbye),
+        };
+        let mut text = ObjectText::new();
+        // SAFETY: the agent is inside.
+        unsafe { probe::run(&self.heap.capi, source, &mut text) };
+        inside.let_go();
+        self.send_behind(&Reply::Ran(text.as_str()));
+        None
     }
 
     fn trace(&self, n_frames: u32) -> Option<Goodbye> {

@@ -64,7 +64,7 @@ pub(crate) struct Tally<'a> {
     objects: Option<ObjectSet>,
     has_odd_addresses: bool,
     n_seen: u64,
-    is_wanted: &'a dyn Fn(&TypeName) -> bool,
+    is_wanted: &'a dyn Fn(usize, &TypeName) -> bool,
     /// Of the objects of wanted types, only these are.
     only: Option<&'a Wanted>,
     /// The objects of wanted types, in list order.
@@ -78,7 +78,7 @@ impl<'a> Tally<'a> {
         walk: &Walk<'a>,
         memory_limit_bytes: u64,
         with_garbage: bool,
-        is_wanted: &'a dyn Fn(&TypeName) -> bool,
+        is_wanted: &'a dyn Fn(usize, &TypeName) -> bool,
     ) -> Result<Self, NoMemory> {
         let mut budget = Budget::new(memory_limit_bytes);
         Ok(Self {
@@ -121,8 +121,10 @@ impl<'a> Tally<'a> {
         let entry = self.types.entry(type_object, &mut self.budget, || {
             let size = TypeSize::of(&heap.layout, memory, &heap.capi, type_object);
             let name = TypeName::of(&heap.layout, memory, &heap.capi, type_object);
-            let is_wanted =
-                only.map_or_else(|| is_wanted(&name), |only| only.has_type(type_object));
+            let is_wanted = only.map_or_else(
+                || is_wanted(type_object, &name),
+                |only| only.has_type(type_object),
+            );
             TypeEntry::new(type_object, size, is_wanted)
         })?;
         let size_bytes = entry.size.of_object(&heap.layout, memory, object) as u64;

@@ -77,18 +77,20 @@ pub(crate) fn start_copy(start: &Start<'_>, inside: &Inside<'_>) -> Started {
                 })
             })
         }
-        Job::Census(_) | Job::Dump(_) | Job::Describe(_) => start.with_tally(&walk, |mut tally| {
-            let see = &mut |object| Ok(tally.add_visited(object)?);
-            if !visits.run(start, see)? {
-                return Ok(());
-            }
-            let counted = Counted {
-                walk_us: sys::now_us() - visits.began_us,
-                bare_walk_us: 0,
-                cross_check: false,
-            };
-            start.finish(&walk, tally, &counted, &mut Outbox::Socket(visits.socket))
-        }),
+        Job::Census(_) | Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => {
+            start.with_tally(&walk, |mut tally| {
+                let see = &mut |object| Ok(tally.add_visited(object)?);
+                if !visits.run(start, see)? {
+                    return Ok(());
+                }
+                let counted = Counted {
+                    walk_us: sys::now_us() - visits.began_us,
+                    bare_walk_us: 0,
+                    cross_check: false,
+                };
+                start.finish(&walk, tally, &counted, &mut Outbox::Socket(visits.socket))
+            })
+        }
     };
     if visits.is_copy {
         exit_with(result);

@@ -4,6 +4,8 @@ mod files;
 mod graph;
 mod held;
 mod hunt;
+#[allow(dead_code, reason = "the inventories that use it are on their way")]
+mod inventory;
 mod suspects;
 
 use std::ffi::OsString;
@@ -20,6 +22,11 @@ pub(crate) use graph::{
 };
 pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
+#[allow(
+    unused_imports,
+    reason = "the inventories that use it are on their way"
+)]
+pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\

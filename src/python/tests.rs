@@ -13,6 +13,7 @@ use pyo3::types::PyDict;
 use crate::{Session, open};
 
 mod graph;
+mod probe;
 
 const CENSUS: CensusRequest = CensusRequest {
     place: Place::Copy,

@@ -97,4 +97,7 @@ capi! {
     _Py_FalseStruct required
     _PyRuntime optional
     PyGC_IsEnabled optional
+    PyRun_String required
+    PyDict_New required
+    PyDict_GetItemString required
 }

@@ -38,7 +38,7 @@ pub use reply::{
     Reply, Traced, TypeRow, WalkDone, WalkEnd,
 };
 pub use request::{
-    CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, Request,
+    CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, ProbeRequest, Request,
 };
 
 #[cfg(test)]

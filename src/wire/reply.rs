@@ -25,7 +25,7 @@ packets! {
         GarbageEnd(u64) = 9,
         /// The last packet of a census.
         CensusDone(WalkDone<'p>) = 10,
-        /// One object of a dump.
+        /// One object of a dump, or a text of a probe about one.
         Object(DumpObject<'p>) = 11,
         /// The last packet of a dump.
         DumpDone(DumpDone<'p>) = 12,
@@ -39,6 +39,10 @@ packets! {
         DescribeDone(DumpDone<'p>) = 16,
         /// To `Trace`.
         Traced(Traced) = 17,
+        /// The last packet of a `Probe`.
+        ProbeDone(DumpDone<'p>) = 18,
+        /// To `Run`: the `str` that it left as `result` in its globals; empty when it raised.
+        Ran(&'p str) = 19,
     }
 }
 

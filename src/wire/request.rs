@@ -23,6 +23,11 @@ packets! {
         /// Switch `tracemalloc` on with so many frames an object, unless it is on; 0 switches it off
         /// where the agent has switched it on, as the agent's leaving does. Answered by `Traced`.
         Trace(u32) = 8,
+        /// Run Python on the objects of some types, in a copy of the copy; answered by `Attempt`,
+        /// an `Object` for each text that it yields, and `ProbeDone`.
+        Probe(ProbeRequest<'p>) = 9,
+        /// Run Python in the target itself; answered by `Ran`.
+        Run(&'p str) = 10,
     }
 }
 
@@ -122,6 +127,24 @@ record! {
         /// Whether to read fields natively instead of running the type's `__repr__`.
         pub safe: bool,
         /// After this time with one object its `repr` is cut off.
+        pub object_time_limit_ms: u32,
+        /// The copy ends itself after this time.
+        pub time_limit_ms: u32,
+    }
+}
+
+record! {
+    /// Run Python on the objects of some types, in a copy of the copy.
+    pub struct ProbeRequest<'p> {
+        /// Types as `module.Name`, one a line: their objects are looked at, and those of their
+        /// subclasses.
+        pub types: &'p str,
+        /// Beside them objects that the collector does not track, as in [`DescribeRequest`].
+        pub objects: &'p [u8],
+        /// Python that leaves an object `rows` in its globals. `rows.begin(object)` is called with
+        /// `None` first, then with each object; after each, `rows.next()` until it answers no `str`.
+        pub source: &'p str,
+        /// After this time with one object it is cut off.
         pub object_time_limit_ms: u32,
         /// The copy ends itself after this time.
         pub time_limit_ms: u32,

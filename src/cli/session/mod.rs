@@ -10,6 +10,8 @@ mod error;
 pub(crate) mod fake;
 mod graph;
 mod link;
+#[allow(dead_code, reason = "the inventories that use it are on their way")]
+mod probe;
 mod pump;
 
 use std::time::{Duration, Instant};
@@ -21,6 +23,11 @@ pub(crate) use dump::{DumpEnd, DumpEvent};
 pub(crate) use error::SessionError;
 pub(crate) use graph::{Captured, DescribeLimits, Description, Wanted};
 pub(crate) use link::Link;
+#[allow(
+    unused_imports,
+    reason = "the inventories that use it are on their way"
+)]
+pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
 
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;

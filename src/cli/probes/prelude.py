@@ -1,0 +1,92 @@
+"""What every probe has: it runs in a copy of the target, before the probe's own source.
+
+The probe defines `describe(object)`, a generator of what is known about an object, made of dict,
+list, str, int, float, bool and None. Each value becomes a line of JSON.
+"""
+import sys
+
+
+def module(name):
+    """A module of the target, if it is loaded: importing one might wait for a lock that a thread
+    held when the copy was made."""
+    return sys.modules.get(name)
+
+
+# No finalizer of the target is to run here.
+(module("gc") or __import__("gc")).disable()
+
+
+def short(text, most=200):
+    """A text that is no longer than `most`."""
+    return text if len(text) <= most else text[: most - 1] + "\u2026"
+
+
+def text_of(value, most=200):
+    """The `repr` of a value, or which exception it raised."""
+    try:
+        return short(repr(value), most)
+    except Exception as error:
+        return "<%s in repr of %s>" % (type(error).__name__, type(value).__name__)
+
+
+def quoted(text):
+    pieces = []
+    for character in text:
+        code = ord(character)
+        if character in '"\\':
+            pieces.append("\\" + character)
+        elif code < 0x20 or 0x7F <= code < 0xA0 or 0xD800 <= code < 0xE000:
+            # A lone surrogate is no character of JSON's.
+            pieces.append("\\u%04x" % (code if code < 0xD800 else 0xFFFD))
+        else:
+            pieces.append(character)
+    return '"' + "".join(pieces) + '"'
+
+
+def json(value):
+    kind = type(value)
+    if value is None:
+        return "null"
+    if kind is bool:
+        return "true" if value else "false"
+    if kind is int:
+        return str(value) if abs(value) < 1 << 63 else quoted(str(value))
+    if kind is float:
+        is_number = value - value == 0
+        return repr(value) if is_number else "null"
+    if kind is str:
+        return quoted(value)
+    if kind is dict:
+        pairs = (quoted(str.__str__(name)) + ":" + json(one) for name, one in value.items())
+        return "{" + ",".join(pairs) + "}"
+    if kind in (list, tuple):
+        return "[" + ",".join(map(json, value)) + "]"
+    if isinstance(value, str):
+        return quoted(str.__str__(value))
+    if isinstance(value, int):
+        return json(int.__int__(value))
+    if isinstance(value, float):
+        return json(float.__float__(value))
+    return quoted(text_of(value))
+
+
+class Rows:
+    """What the agent calls: `begin` with an object, then `next` until it answers no text."""
+
+    def begin(self, object):
+        self.values = self.each(object)
+
+    def each(self, object):
+        yield from describe(object) or ()
+
+    def next(self):
+        try:
+            return json(next(self.values))
+        except StopIteration:
+            return None
+        except BaseException as error:
+            self.values = iter(())
+            return json({"error": type(error).__name__ + ": " + text_of(error)})
+
+
+rows = Rows()

@@ -1,0 +1,125 @@
+use leakhunt_wire::{Ended, MAX_PACKET, ProbeRequest, Reply, Request};
+use pyo3::prelude::*;
+
+use super::{alone, run};
+use crate::open;
+
+#[test]
+fn a_probe_runs_in_the_copy_for_objects_of_a_type_and_of_its_subclasses() {
+    let _alone = alone();
+    Python::attach(|py| {
+        run(
+            py,
+            "
+import builtins, os
+class Base:
+    def __init__(self, n): self.n = n
+class Mixin: pass
+class Derived(Mixin, Base): pass
+class Other: n = 9
+for one in (Base, Derived, Other): one.__module__ = 'shop'
+builtins.leakhunt_probed = [Base(0), Derived(1), Base(2), Base(3), Derived(4), Other()]",
+        );
+    });
+    let session = open().unwrap();
+    let source = "
+import builtins, os
+class Rows:
+    def begin(self, object):
+        builtins.leakhunt_touched = True
+        if object is None:
+            self.texts = iter(['process', 'twice'])
+            return
+        if object.n == 2:
+            while True: pass
+        if object.n == 3: os.abort()
+        if object.n == 4: raise ValueError
+        self.texts = iter([type(object).__name__ + str(object.n)])
+    def next(self):
+        return next(self.texts, None)
+rows = Rows()";
+    session
+        .send(&Request::Probe(ProbeRequest {
+            types: "shop.Nothing\nshop.Base",
+            objects: &[],
+            source,
+            object_time_limit_ms: 300,
+            time_limit_ms: 60_000,
+        }))
+        .unwrap();
+    let mut texts = Vec::new();
+    let mut buffer = [0; MAX_PACKET];
+    let n_matching = loop {
+        match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+            Reply::Object(object) => texts.push((
+                object.type_name.to_owned(),
+                object.note,
+                object.text.to_owned(),
+            )),
+            Reply::ProbeDone(done) => {
+                assert_eq!(done.ended, Ended::Whole);
+                break done.n_matching;
+            }
+            _ => {}
+        }
+    };
+    use leakhunt_wire::Note::{Crashed, TimedOut, Whole};
+    let expected = [
+        ("NoneType", Whole, "process"),
+        ("NoneType", Whole, "twice"),
+        ("shop.Base", Whole, "Base0"),
+        ("shop.Derived", Whole, "Derived1"),
+        ("shop.Base", TimedOut, ""),
+        ("shop.Base", Crashed, ""),
+    ];
+    let texts: Vec<_> = texts
+        .iter()
+        .map(|(type_name, note, text)| (type_name.as_str(), *note, text.as_str()))
+        .collect();
+    assert_eq!(texts, expected);
+    assert_eq!(n_matching, 5);
+    Python::attach(|py| {
+        let builtins = py.import("builtins").unwrap();
+        assert!(!builtins.hasattr("leakhunt_touched").unwrap());
+    });
+}
+
+#[test]
+fn python_that_is_run_in_the_target_leaves_only_what_it_is_for() {
+    let _alone = alone();
+    let session = open().unwrap();
+    let ran = |source: &str| {
+        session.send(&Request::Run(source)).unwrap();
+        let mut buffer = [0; MAX_PACKET];
+        loop {
+            if let Reply::Ran(text) = Reply::decode(session.receive(&mut buffer).unwrap()).unwrap()
+            {
+                return text.to_owned();
+            }
+        }
+    };
+    let source = "
+import builtins
+class Cycle: pass
+def function(): return Cycle
+builtins.leakhunt_ran = function().__name__
+result = 'did it'";
+    assert_eq!(ran(source), "did it");
+    assert_eq!(ran("raise ValueError"), "");
+    assert_eq!(ran("no python at all ("), "");
+    assert_eq!(ran("result = 5"), "");
+    Python::attach(|py| {
+        let found = run(
+            py,
+            "
+import builtins, gc, types
+gc.collect()
+ran = builtins.leakhunt_ran
+left = [one for one in gc.get_objects() if isinstance(one, types.FunctionType)
+        and one.__qualname__ == 'function']",
+        );
+        let get = |name| found.get_item(name).unwrap().unwrap();
+        assert_eq!(get("ran").extract::<String>().unwrap(), "Cycle");
+        assert_eq!(get("left").len().unwrap(), 0);
+    });
+}
