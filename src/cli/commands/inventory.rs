@@ -341,6 +341,7 @@ pub(crate) fn probe<L: Link>(
         types,
         untracked,
         source,
+        keeps_sockets: false,
         walk_limit: budget.time_limit,
     })?;
     if end.ended == Ended::Whole {
