@@ -117,17 +117,25 @@ pub fn why_not_collected(capture: &Capture, garbage: &GarbageLook) -> Vec<String
     why
 }
 
+/// A full collection starts when the middle generation was collected often enough since the last one,
+/// and a quarter more objects than that one left have grown old.
 fn not_yet_full(collector: &CollectorState, garbage: &GarbageLook) -> String {
     let of_old = format!(
-        "{} of {} objects are in the old generation, and no full collection was due since they \
-         were dropped",
+        "{} of {} objects are in the old generation, and no full collection was due since",
         garbage.n_old, garbage.n_objects
     );
-    match (collector.long_lived, collector.long_lived_pending) {
-        (Some(total), Some(pending)) => format!(
-            "{of_old}: one needs more than {} objects to get there, a quarter of the {total} that \
-             the last one left; {pending} have",
+    if let (Some(total), Some(pending)) = (collector.long_lived, collector.long_lived_pending)
+        && pending < total / 4
+    {
+        return format!(
+            "{of_old}: it takes {} more objects that grow old; {pending} did",
             total / 4
+        );
+    }
+    match (collector.counts, collector.thresholds) {
+        (Some([_, _, count]), Some([_, _, threshold])) if count <= threshold => format!(
+            "{of_old}: it takes more than {threshold} collections of the middle generation; there \
+             were {count}"
         ),
         _ => of_old,
     }
@@ -203,8 +211,17 @@ mod tests {
         assert!(why(rarely, &garbage(0, 0, 9))[0].contains("1000000"));
         only(&why(on(), &garbage(9, 0, 0)), "9 of 9 objects are frozen");
         let full = why(on(), &garbage(0, 9, 0));
-        only(&full, "more than 1000 objects to get there");
-        only(&full, "17 have");
+        only(&full, "takes 1000 more objects that grow old; 17 did");
+        let first = CollectorState {
+            long_lived: Some(0),
+            long_lived_pending: Some(41_269),
+            ..on()
+        };
+        let first = why(first, &garbage(0, 9, 0));
+        only(
+            &first,
+            "more than 10 collections of the middle generation; there were 3",
+        );
         only(&why(on(), &garbage(0, 0, 9)), "younger generations");
         let saving = CollectorState {
             debug: Some(SAVE_ALL),

@@ -13,6 +13,8 @@ mod top_level;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 
+use leakhunt_wire::TypeFlags;
+
 use crate::dominators::Dominators;
 use crate::paths::{Holder, Path, Paths, is_stdlib};
 use crate::snapshot::{ObjId, Snapshot, TypeId};
@@ -54,7 +56,8 @@ pub struct Suspects {
     pub threshold_bytes: u64,
     /// The one that holds most first, or that grew most.
     pub suspects: Vec<Suspect>,
-    /// Types whose objects hold so much together, and are in no one place.
+    /// Types whose objects hold so much together, and are in no one place. Of one snapshot without
+    /// classes, functions and code.
     pub spread: Vec<Held>,
 }
 
@@ -156,6 +159,7 @@ pub fn suspects(heap: Analysed<'_>) -> Suspects {
                 let suspect = of_group(snapshot, tree, paths, &common, &members);
                 found.suspects.push(suspect);
             }
+            None if members.iter().all(|&object| is_code(snapshot, object)) => {}
             None => found.spread.push(held(snapshot, tree, &members)),
         }
     }
@@ -330,6 +334,14 @@ fn sort(held: &mut Vec<Held>) {
         Reverse((tells_more, one.retained_bytes, one.n_objects))
     });
     held.truncate(MOST_HELD);
+}
+
+/// Whether an object is what a program consists of, which is spread over its modules: a class, a
+/// function, code.
+fn is_code(snapshot: &Snapshot, object: ObjId) -> bool {
+    let of_type = snapshot.type_of(object);
+    of_type.flags & TypeFlags::TYPE != 0
+        || of_type.module.is_empty() && matches!(&*of_type.qualname, "function" | "code")
 }
 
 /// Whether a type is neither builtin nor of the standard library.

@@ -94,7 +94,7 @@ impl RetainedView<'_> {
             let more = format!("more {}", self.word());
             let _ = writeln!(shown, "{}", counted(n_more, &more));
         }
-        self.foot(&mut shown, retained);
+        self.foot(&mut shown, retained, &rows[..n_shown]);
         shown
     }
 
@@ -171,7 +171,7 @@ impl RetainedView<'_> {
         ]
     }
 
-    fn foot(&self, shown: &mut String, retained: &Retained) {
+    fn foot(&self, shown: &mut String, retained: &Retained, rows: &[&RetainedKind]) {
         let _ = writeln!(
             shown,
             "objects {}  bytes {}",
@@ -186,7 +186,7 @@ impl RetainedView<'_> {
                 bytes(retained.garbage_bytes)
             );
         }
-        if retained.rows.iter().any(|row| row.is_estimate) {
+        if rows.iter().any(|row| row.is_estimate) {
             shown.push_str(
                 "~ an estimate: basic size and items, the layout of the type is not known\n",
             );

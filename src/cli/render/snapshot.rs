@@ -115,6 +115,9 @@ fn garbage_lines(shown: &mut String, taken: &Taken<'_>) {
         bytes(garbage.size_bytes),
         counted(garbage.n_cycles, "cycle")
     );
+    if is_little(taken) {
+        return;
+    }
     if let Some(most) = garbage.groups.first() {
         let _ = writeln!(
             shown,
@@ -127,6 +130,17 @@ fn garbage_lines(shown: &mut String, taken: &Taken<'_>) {
     for why in why_not_collected(taken.capture, garbage) {
         let _ = writeln!(shown, "  {}", escape_controls(&why));
     }
+}
+
+/// Whether there is so little garbage that it needs no reason: less than a hundredth of the heap, with
+/// a collector that runs.
+fn is_little(taken: &Taken<'_>) -> bool {
+    let garbage = taken.garbage;
+    let is_part = |part: u64, whole: u64| part.saturating_mul(100) < whole;
+    is_part(garbage.n_objects, taken.n_objects)
+        && is_part(garbage.size_bytes, taken.size_bytes)
+        && garbage.n_frozen == 0
+        && taken.capture.collector.runs()
 }
 
 /// As a document.

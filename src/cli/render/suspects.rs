@@ -143,43 +143,27 @@ impl SuspectsView<'_> {
                 format!("{}{own}", escape_controls(&holder.package)),
             ));
         }
-        facts.push(("next", self.next(suspect)));
+        facts.push(("next", format!("{} --trace", self.next())));
         facts
     }
 
-    /// What to type to know more of a suspect.
-    fn next(&self, suspect: &Suspect) -> String {
-        let type_key = match suspect.holds.first() {
-            Some(held) => &held.type_key,
-            None => &suspect.type_key,
-        };
-        format!(
-            "leakhunt sources --pid {} --trace --match {}",
-            self.snapshot.capture.pid,
-            quoted(&format!("^{}$", regex::escape(type_key)))
-        )
-    }
-
-    /// What to type to know whether it grows.
-    fn next_of_all(&self) -> String {
-        format!(
-            "leakhunt snapshot --pid {} -o later.leakhunt && leakhunt suspects later.leakhunt \
-             --baseline {}",
-            self.snapshot.capture.pid,
-            quoted(self.name)
-        )
+    /// What to type to see whether it grows.
+    fn next(&self) -> String {
+        format!("leakhunt hunt --pid {}", self.snapshot.capture.pid)
     }
 
     fn advice(&self) -> String {
+        let next = self.next();
         match self.baseline {
-            Some(_) => {
-                "\nTwo snapshots show what grew once, not whether it goes on. To see that:\n  \
-                        leakhunt growth --pid PID\n"
-                    .replace("PID", &self.snapshot.capture.pid.to_string())
-            }
+            Some(_) => format!(
+                "\nTwo snapshots show what grew once, not whether it goes on. To see that:\n  {next}\n"
+            ),
             None => format!(
-                "\nOne snapshot shows size, not growth. To see what grows, later:\n  {}\n",
-                self.next_of_all()
+                "\nOne snapshot shows size, not growth. To see what grows, now or until later:\n  \
+                 {next}\n  leakhunt snapshot --pid {} -o later.leakhunt && leakhunt suspects \
+                 later.leakhunt --baseline {}\n",
+                self.snapshot.capture.pid,
+                quoted(self.name)
             ),
         }
     }

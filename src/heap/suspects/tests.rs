@@ -193,6 +193,21 @@ fn objects_all_over_the_heap_are_no_suspect() {
 }
 
 #[test]
+fn what_a_program_consists_of_is_not_told_as_spread() {
+    let told = |type_name: &str| {
+        let mut shop = Shop::new();
+        for at in 0..60 {
+            let code = shop.global(&format!("code_{at}"), type_name);
+            shop.heap.size(code, 1000);
+        }
+        let spread = shop.suspects().spread;
+        spread.iter().any(|held| held.type_key == type_name)
+    };
+    assert!(told("shop.Row") && told("shop.function"));
+    assert!(!told("function") && !told("code"));
+}
+
+#[test]
 fn a_linked_list_is_told_by_its_first_link() {
     let mut shop = Shop::new();
     let mut last = shop.global("FIRST", "shop.Link");

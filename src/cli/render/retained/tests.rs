@@ -79,3 +79,17 @@ fn rows_over_the_limit_are_counted() {
         assert!(text.contains(&format!("{n_more} more types\n")), "{text}");
     });
 }
+
+#[test]
+fn an_estimate_is_explained_where_one_is_shown() {
+    shown(|view, heap, paths, retained| {
+        let mut retained = retained.clone();
+        retained.rows[2].is_estimate = true;
+        let explains = |limit| {
+            let view = RetainedView { limit, ..*view };
+            view.text(heap, paths, &retained).contains("~ an estimate")
+        };
+        assert!(!explains(Some(2)));
+        assert!(explains(Some(3)));
+    });
+}

@@ -199,3 +199,27 @@ fn garbage_is_told_with_its_largest_group_and_the_reason() {
         serde_json::Value::Null
     );
 }
+
+#[test]
+fn little_garbage_is_a_line_as_long_as_the_collector_runs() {
+    let mut capture = capture();
+    let garbage = GarbageLook {
+        n_objects: 37,
+        size_bytes: 2_300,
+        n_cycles: 5,
+        n_young: 37,
+        groups: vec![CycleGroup::default()],
+        ..GarbageLook::default()
+    };
+    let told = |capture: &Capture| {
+        let shown = taken_text(&Taken {
+            garbage: &garbage,
+            ..taken(capture)
+        });
+        shown.lines().skip(3).count()
+    };
+    capture.collector.enabled = Some(true);
+    assert_eq!(told(&capture), 1);
+    capture.collector.enabled = Some(false);
+    assert_eq!(told(&capture), 3);
+}

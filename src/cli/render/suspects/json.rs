@@ -82,7 +82,7 @@ pub(super) fn document(view: &SuspectsView<'_>, found: &Suspects) -> Vec<u8> {
         threshold_bytes: found.threshold_bytes,
         suspects: rows.collect(),
         spread: found.spread.iter().map(held).collect(),
-        next: view.next_of_all(),
+        next: view.next(),
     })
 }
 
@@ -117,7 +117,7 @@ fn row<'a>(view: &SuspectsView<'_>, suspect: &'a Suspect, found: &Suspects) -> R
             .map(|(objects, through)| Sample { objects, through }),
         package: package.filter(|package| !package.is_empty()),
         stdlib: holder.is_some_and(|holder| holder.is_stdlib),
-        next: view.next(suspect),
+        next: format!("{} --trace", view.next()),
     }
 }
 

@@ -61,10 +61,11 @@ objects 406  bytes 256.8 kB
      frees    201 objects, 64 B of it the list alone
      path     sys.modules['shop'].ROWS
      package  shop
-     next     leakhunt sources --pid 4121 --trace --match '^shop\\.Row$'
+     next     leakhunt hunt --pid 4121 --trace
 spread over many places: 202 str, 22 %
 
-One snapshot shows size, not growth. To see what grows, later:
+One snapshot shows size, not growth. To see what grows, now or until later:
+  leakhunt hunt --pid 4121
   leakhunt snapshot --pid 4121 -o later.leakhunt && leakhunt suspects later.leakhunt --baseline heap.leakhunt
 "
     );
@@ -93,7 +94,7 @@ fn growth_is_told_against_the_baseline() {
                 holds    +100 shop.Row (+100 kB)\n";
     assert!(text.contains(told), "{text}");
     assert!(text.contains("bytes 176.8 kB (+100 kB)"), "{text}");
-    assert!(text.ends_with("leakhunt growth --pid 4121\n"), "{text}");
+    assert!(text.ends_with("  leakhunt hunt --pid 4121\n"), "{text}");
     let same = analysed(&now, |before| {
         analysed(&now, |now| suspects_of_growth(now, before))
     });
