@@ -6,6 +6,7 @@ mod held;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
+mod sockets;
 mod suspects;
 
 use std::ffi::OsString;
@@ -27,6 +28,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use sockets::SocketsArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 
 const EXIT_CODES: &str = "\
@@ -117,6 +119,7 @@ pub(crate) enum Command {
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
     Graph(GraphArgs),
+    Sockets(SocketsArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -16,10 +16,6 @@ mod growth_log;
 mod heap_file;
 mod hpy_file;
 mod interrupt;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "read by the command that is built on it")
-)]
 mod kernel_sockets;
 mod kernel_view;
 mod leftovers;
@@ -33,6 +29,7 @@ mod replay;
 mod rounds;
 mod session;
 mod snapshot_folder;
+mod sockets;
 mod spawned;
 mod subject;
 mod target;

@@ -7,13 +7,14 @@ mod graph;
 mod growth;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
-mod inventory;
+pub(crate) mod inventory;
 mod memory;
 mod paths;
 mod ps;
 mod retained;
 mod show;
 mod snapshot;
+mod sockets;
 mod sources;
 mod suspects;
 
@@ -39,6 +40,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Sockets(args) => sockets::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

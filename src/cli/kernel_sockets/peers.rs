@@ -18,23 +18,36 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// `UDIAG_SHOW_PEER`.
 const SHOW_PEER: u32 = 4;
-/// `UNIX_DIAG_PEER`: the attribute with the other inode.
+/// `UNIX_DIAG_PEER`: the attribute with the other inode; 0 where no process has the other end.
 const PEER: u16 = 2;
+/// `UNIX_DIAG_SHUTDOWN`: the attribute that says in which directions nothing goes any more.
+const SHUTDOWN: u16 = 6;
+/// Both: what becomes of a socket when the other end is closed.
+const BOTH: u8 = 3;
 /// Lengths of `nlmsghdr` and `unix_diag_msg`.
 const HEADER: usize = 16;
 const MESSAGE: usize = 16;
 /// As much as the kernel puts into an answer.
 const BUFFER: usize = 32 << 10;
 
-/// The peers of the unix sockets of the namespace of `pid`, by inode. Empty where the kernel does not
-/// tell, or where it is another namespace that may not be entered.
-pub(super) fn unix_peers(pid: u32) -> BTreeMap<u64, u64> {
+/// The other end of a unix socket.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(super) enum Peer {
+    /// A socket, by its inode.
+    Socket(u64),
+    /// It was closed.
+    Closed,
+}
+
+/// The peers of the connected unix sockets of the namespace of `pid`, by inode. Empty where the kernel
+/// does not tell, or where it is another namespace that may not be entered.
+pub(super) fn unix_peers(pid: u32) -> BTreeMap<u64, Peer> {
     // A thread of its own, so that a namespace that it enters ends with it.
     let asked = std::thread::spawn(move || ask(pid).unwrap_or_default());
     asked.join().unwrap_or_default()
 }
 
-fn ask(pid: u32) -> rustix::io::Result<BTreeMap<u64, u64>> {
+fn ask(pid: u32) -> rustix::io::Result<BTreeMap<u64, Peer>> {
     let its = format!("/proc/{pid}/ns/net");
     if fs::read_link(&its).ok() != fs::read_link("/proc/self/ns/net").ok() {
         let namespace = File::open(its).map_err(|_| rustix::io::Errno::ACCESS)?;
@@ -80,7 +93,7 @@ enum Answer {
 }
 
 /// Reads the messages of one answer.
-fn read(mut answer: &[u8], peers: &mut BTreeMap<u64, u64>) -> Answer {
+fn read(mut answer: &[u8], peers: &mut BTreeMap<u64, Peer>) -> Answer {
     while let (Some(length), Some(kind)) = (u32_at(answer, 0), u16_at(answer, 4)) {
         let length = length as usize;
         if kind == DONE || kind == ERROR || length < HEADER {
@@ -90,21 +103,30 @@ fn read(mut answer: &[u8], peers: &mut BTreeMap<u64, u64>) -> Answer {
             return Answer::Ended;
         };
         if let (Some(inode), Some(peer)) = (u32_at(message, 4), peer(message)) {
-            peers.insert(inode.into(), peer.into());
+            peers.insert(inode.into(), peer);
         }
         answer = answer.get(length.next_multiple_of(4)..).unwrap_or_default();
     }
     Answer::GoesOn
 }
 
-fn peer(message: &[u8]) -> Option<u32> {
+/// `None` for a socket without one, and where it waits to be accepted.
+fn peer(message: &[u8]) -> Option<Peer> {
     let mut attributes = message.get(MESSAGE..)?;
-    loop {
-        let length = usize::from(u16_at(attributes, 0)?);
-        if u16_at(attributes, 2)? == PEER {
-            return u32_at(attributes, 4);
+    let (mut peer, mut is_shut) = (None, false);
+    while let (Some(length), Some(kind)) = (u16_at(attributes, 0), u16_at(attributes, 2)) {
+        match kind {
+            PEER => peer = u32_at(attributes, 4),
+            SHUTDOWN => is_shut = attributes.get(4) == Some(&BOTH),
+            _ => {}
         }
-        attributes = attributes.get(length.max(4).next_multiple_of(4)..)?;
+        let length = usize::from(length).max(4).next_multiple_of(4);
+        attributes = attributes.get(length..).unwrap_or_default();
+    }
+    match peer {
+        Some(0) | None if is_shut => Some(Peer::Closed),
+        Some(0) | None => None,
+        Some(inode) => Some(Peer::Socket(inode.into())),
     }
 }
 
@@ -135,7 +157,7 @@ mod tests {
         message.extend(1057_u32.to_ne_bytes());
         let mut peers = BTreeMap::new();
         assert_eq!(read(&message, &mut peers), Answer::GoesOn);
-        assert_eq!(peers, BTreeMap::from([(1056, 1057)]));
+        assert_eq!(peers, BTreeMap::from([(1056, Peer::Socket(1057))]));
         for n in 0..message.len() {
             read(&message[..n], &mut BTreeMap::new());
         }
@@ -152,6 +174,10 @@ mod tests {
             rustix::fs::fstat(socket).map(|stat| stat.st_ino).unwrap()
         };
         let peers = unix_peers(std::process::id());
-        assert_eq!(peers.get(&inode(&one)), Some(&inode(&other)));
+        assert_eq!(peers.get(&inode(&one)), Some(&Peer::Socket(inode(&other))));
+        let (kept, closed) = (inode(&one), other);
+        drop(closed);
+        let peers = unix_peers(std::process::id());
+        assert_eq!(peers.get(&kept), Some(&Peer::Closed));
     }
 }

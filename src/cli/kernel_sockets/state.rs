@@ -6,7 +6,8 @@ use std::fmt;
 /// socket is one that somebody forgot.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub(crate) enum State {
-    /// The other end has closed, this one has not: nobody reads the end of the stream.
+    /// The other end has closed, this one has not: nobody reads the end of the stream. Also of a unix
+    /// socket whose other end is closed.
     CloseWait,
     /// This end has closed for writing, the other one has not.
     FinWait2,

@@ -2,6 +2,7 @@ use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixListener;
 
+use super::peers::Peer;
 use super::*;
 use crate::kernel_view::descriptor_links;
 
@@ -45,9 +46,14 @@ broken\n";
         (name(&found[2].local), &*found[2].protocol),
         ("@a b@".into(), "seqpacket")
     );
-    unix::connect(&mut found, &BTreeMap::from([(21, 20), (22, 99)]));
+    unix::connect(
+        &mut found,
+        &BTreeMap::from([(21, Peer::Socket(20)), (22, Peer::Socket(99))]),
+    );
     assert_eq!(name(&found[1].peer), "/run/my app.sock");
     assert_eq!((found[2].peer_inode, &found[2].peer), (Some(99), &None));
+    unix::connect(&mut found, &BTreeMap::from([(21, Peer::Closed)]));
+    assert_eq!(found[1].state, State::CloseWait);
 }
 
 #[test]

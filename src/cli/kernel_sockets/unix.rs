@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::peers::Peer;
 use super::{Endpoint, KernelSocket, State};
 
 /// `__SO_ACCEPTCON`: it listens.
@@ -58,13 +59,20 @@ fn socket(line: &str) -> Option<KernelSocket> {
 }
 
 /// Names the other ends, given which socket is connected to which.
-pub(super) fn connect(sockets: &mut [KernelSocket], peers: &BTreeMap<u64, u64>) {
+pub(super) fn connect(sockets: &mut [KernelSocket], peers: &BTreeMap<u64, Peer>) {
     let names: BTreeMap<u64, Endpoint> = sockets
         .iter()
         .filter_map(|socket| Some((socket.inode, socket.local.clone()?)))
         .collect();
     for socket in sockets {
-        socket.peer_inode = peers.get(&socket.inode).copied();
+        match peers.get(&socket.inode) {
+            Some(Peer::Socket(inode)) => socket.peer_inode = Some(*inode),
+            // As TCP calls it.
+            Some(Peer::Closed) if socket.state == State::Established => {
+                socket.state = State::CloseWait;
+            }
+            Some(Peer::Closed) | None => {}
+        }
         socket.peer = socket
             .peer_inode
             .and_then(|inode| names.get(&inode).cloned());

@@ -14,6 +14,7 @@ pub(crate) mod retained;
 pub(crate) mod rows;
 pub(crate) mod show;
 pub(crate) mod snapshot;
+pub(crate) mod sockets;
 pub(crate) mod sources;
 mod sparkline;
 pub(crate) mod suspects;

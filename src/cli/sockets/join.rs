@@ -1,0 +1,300 @@
+//! Which objects, descriptors and kernel sockets are the same socket.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use leakhunt_heap::Destination;
+
+use super::entry::{Mark, PythonObject, Role, Socket};
+use super::rows::{Object, Told, objects};
+use crate::kernel_sockets::{KernelSocket, KernelSockets, State};
+use crate::session::Row;
+
+/// What the kernel tells around a look, without the agent's own descriptor.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Kernel {
+    /// The links of `/proc/PID/fd` before the look.
+    pub(crate) before: BTreeMap<u32, String>,
+    /// Those after it.
+    pub(crate) after: BTreeMap<u32, String>,
+    /// The sockets that `after` leads to.
+    pub(crate) seen: KernelSockets,
+}
+
+/// The sockets of a look; the most suspicious first. What was opened or closed while it went on is left
+/// out: of that nobody can say whether a Python object has it.
+pub(crate) fn join(rows: &[Row], kernel: &Kernel) -> Vec<Socket> {
+    let objects = objects(rows);
+    let fds = fds_by_inode(&kernel.after);
+    let mut sockets: BTreeMap<u64, Socket> = BTreeMap::new();
+    let mut without: Vec<Socket> = Vec::new();
+    for members in components(&objects) {
+        let inodes: BTreeSet<u64> = members
+            .iter()
+            .flat_map(|object| &object.told)
+            .filter_map(|told| inode_of(told, kernel))
+            .collect();
+        match inodes.first() {
+            Some(inode) if kernel.seen.sockets.contains_key(inode) => {
+                add(sockets.entry(*inode).or_default(), &members);
+            }
+            Some(_) => {}
+            None => {
+                let mut socket = Socket::default();
+                add(&mut socket, &members);
+                mark_without(&mut socket, &members, kernel);
+                without.push(socket);
+            }
+        }
+    }
+    for (&inode, seen) in &kernel.seen.sockets {
+        let is_known = sockets.contains_key(&inode);
+        let was_there = || {
+            let mut before = kernel.before.values();
+            before.any(|link| Destination::of_link(link) == Destination::Socket(inode))
+        };
+        if !is_known && !was_there() {
+            continue;
+        }
+        let socket = sockets.entry(inode).or_default();
+        if !is_known {
+            socket.marks.push(Mark::Native);
+        }
+        socket.fds = fds.get(&inode).cloned().unwrap_or_default();
+        tell_of_kernel(socket, seen, &fds);
+    }
+    serve(&objects, &mut sockets, kernel);
+    let mut all: Vec<Socket> = sockets.into_values().chain(without).collect();
+    for socket in &mut all {
+        socket
+            .objects
+            .sort_by_key(|object| (object.role, object.address));
+        let listens =
+            port(socket.local.as_deref()).is_some_and(|port| kernel.seen.listening.contains(&port));
+        socket.name_group(listens && socket.protocol == "tcp");
+    }
+    sort(&mut all);
+    all
+}
+
+/// The most suspicious first, those of large groups before others, then those that were idle longest.
+fn sort(sockets: &mut [Socket]) {
+    let mut counts = BTreeMap::<String, usize>::new();
+    for socket in sockets.iter() {
+        *counts.entry(socket.group.clone()).or_default() += 1;
+    }
+    sockets.sort_by_cached_key(|socket| {
+        let count = counts.get(&socket.group).copied().unwrap_or(0);
+        (
+            socket.rank(),
+            std::cmp::Reverse(count),
+            socket.group.clone(),
+            std::cmp::Reverse(socket.idle_ms),
+            socket.fds.clone(),
+            socket.key(),
+        )
+    });
+}
+
+fn fds_by_inode(links: &BTreeMap<u32, String>) -> BTreeMap<u64, Vec<u32>> {
+    let mut fds = BTreeMap::<u64, Vec<u32>>::new();
+    for (&fd, link) in links {
+        if let Destination::Socket(inode) = Destination::of_link(link) {
+            fds.entry(inode).or_default().push(fd);
+        }
+    }
+    fds
+}
+
+/// Objects that wrap one another, together. A server is no part of it: it has many sockets.
+fn components(objects: &BTreeMap<u64, Object>) -> Vec<Vec<&Object>> {
+    let is_member = |object: &Object| object.told[0].role != Some(Role::Server);
+    let mut neighbours = BTreeMap::<u64, Vec<u64>>::new();
+    for object in objects.values().filter(|object| is_member(object)) {
+        for wrapped in object.told.iter().flat_map(|told| &told.wraps) {
+            if objects.get(wrapped).is_some_and(is_member) {
+                neighbours.entry(object.address).or_default().push(*wrapped);
+                neighbours.entry(*wrapped).or_default().push(object.address);
+            }
+        }
+    }
+    let mut seen = BTreeSet::new();
+    let mut components = Vec::new();
+    for object in objects.values().filter(|object| is_member(object)) {
+        if !seen.insert(object.address) {
+            continue;
+        }
+        let mut members = vec![object];
+        let mut next = 0;
+        while let Some(member) = members.get(next) {
+            next += 1;
+            for neighbour in neighbours.get(&member.address).into_iter().flatten() {
+                if seen.insert(*neighbour) {
+                    members.extend(objects.get(neighbour));
+                }
+            }
+        }
+        components.push(members);
+    }
+    components
+}
+
+/// The socket that an object has. The copy has neither 0, 1 and 2 nor very high numbers, so that for these
+/// the target's links stand in.
+fn inode_of(told: &Told, kernel: &Kernel) -> Option<u64> {
+    if told.inode.is_some() {
+        return told.inode;
+    }
+    let fd = u32::try_from(told.fd?).ok()?;
+    match Destination::of_link(kernel.before.get(&fd)?) {
+        Destination::Socket(inode) => Some(inode),
+        _ => None,
+    }
+}
+
+/// What the objects of a socket say.
+fn add(socket: &mut Socket, members: &[&Object]) {
+    for object in members {
+        for told in &object.told {
+            socket.objects.push(PythonObject {
+                address: object.address,
+                type_name: object.type_name.clone(),
+                size_bytes: object.size_bytes,
+                role: told.role.unwrap_or(Role::Socket),
+            });
+            take(socket, told);
+        }
+    }
+}
+
+fn take(socket: &mut Socket, told: &Told) {
+    fn first<T: Clone>(known: &mut Option<T>, told: &Option<T>) {
+        if known.is_none() {
+            known.clone_from(told);
+        }
+    }
+    let (family, protocol) = told.kind();
+    if socket.family.is_empty() {
+        socket.family = family.to_owned();
+        socket.protocol = protocol.to_owned();
+    }
+    let is_bound = |local: &String| !local.ends_with(":0");
+    first(&mut socket.local, &told.local.clone().filter(is_bound));
+    first(&mut socket.peer, &told.peer);
+    first(&mut socket.peer_pid, &told.peer_pid);
+    first(&mut socket.idle_ms, &told.idle_ms);
+    first(&mut socket.tls, &told.tls);
+    first(&mut socket.server_name, &told.server_name);
+    first(&mut socket.buffered_bytes, &told.buffered_bytes);
+    if let (Some(type_name), Some(address)) = (&told.used_by, told.used_by_address) {
+        first(&mut socket.used_by, &Some((type_name.clone(), address)));
+    }
+    let mut mark = |mark: Mark, applies: bool| {
+        if applies && !socket.marks.contains(&mark) {
+            socket.marks.push(mark);
+        }
+    };
+    let is_open = told.fd.is_some_and(|fd| fd >= 0);
+    mark(
+        Mark::KeptOpenByFile,
+        is_open && told.is_closed && told.n_files.is_some_and(|n| n > 0),
+    );
+    mark(Mark::Over, told.was_connected == Some(true));
+    mark(Mark::Closing, told.is_closing);
+}
+
+/// Why there is no socket behind these objects.
+fn mark_without(socket: &mut Socket, members: &[&Object], kernel: &Kernel) {
+    let stale = members
+        .iter()
+        .flat_map(|object| &object.told)
+        .find_map(|told| {
+            let fd = u32::try_from(told.fd?).ok()?;
+            Some((fd, kernel.before.get(&fd).cloned()))
+        });
+    let is_closed = members.iter().flat_map(|object| &object.told).any(|told| {
+        told.fd.is_some_and(|fd| fd < 0) || (told.role == Some(Role::Transport) && told.is_closed)
+    });
+    socket.marks.clear();
+    match stale {
+        Some((fd, link)) => {
+            socket.fds = vec![fd];
+            socket.marks.push(Mark::Stale(link));
+        }
+        None if is_closed => socket.marks.push(Mark::Closed),
+        None => socket.marks.push(Mark::NoSocket),
+    }
+}
+
+/// What the kernel says. It knows better than the objects, but not of what is in none of its tables.
+fn tell_of_kernel(socket: &mut Socket, seen: &KernelSocket, fds: &BTreeMap<u64, Vec<u32>>) {
+    socket.inode = Some(seen.inode);
+    socket.state = Some(seen.state);
+    if !seen.family.is_empty() {
+        socket.family = seen.family.to_owned();
+    }
+    if socket.protocol.is_empty() || !seen.family.is_empty() {
+        socket.protocol.clone_from(&seen.protocol);
+    }
+    if let Some(local) = &seen.local {
+        socket.local = Some(local.to_string());
+    }
+    socket.peer_inode = seen.peer_inode;
+    let other = seen.peer_inode.map(|inode| match fds.get(&inode) {
+        Some(own) => {
+            let own: Vec<String> = own.iter().map(u32::to_string).collect();
+            format!("fd {} of this process", own.join(", "))
+        }
+        None => format!("inode {inode}"),
+    });
+    match &seen.peer {
+        Some(peer) => socket.peer = Some(peer.to_string()),
+        None if seen.state != State::Unconnected => socket.peer = socket.peer.take().or(other),
+        None => {}
+    }
+    socket.receive_queue = seen.receive_queue;
+    socket.send_queue = seen.send_queue;
+    let is_connection = seen.protocol == "tcp" && seen.state != State::Listen;
+    if !is_connection || seen.state == State::Unconnected {
+        socket.idle_ms = None;
+    }
+    if seen.state != State::Unconnected || seen.protocol != "tcp" {
+        socket.marks.retain(|mark| *mark != Mark::Over);
+    }
+}
+
+/// Adds servers to the sockets that they accept on.
+fn serve(objects: &BTreeMap<u64, Object>, sockets: &mut BTreeMap<u64, Socket>, kernel: &Kernel) {
+    let inodes: BTreeMap<u64, u64> = sockets
+        .iter()
+        .flat_map(|(&inode, socket)| {
+            let addresses = socket.objects.iter().map(|object| object.address);
+            addresses.map(move |address| (address, inode))
+        })
+        .collect();
+    for server in objects.values() {
+        for told in &server.told {
+            if told.role != Some(Role::Server) {
+                continue;
+            }
+            let own = inode_of(told, kernel);
+            let wrapped = told.wraps.iter().filter_map(|address| inodes.get(address));
+            for inode in wrapped.copied().chain(own) {
+                let Some(socket) = sockets.get_mut(&inode) else {
+                    continue;
+                };
+                socket.marks.retain(|mark| *mark != Mark::Native);
+                socket.objects.push(PythonObject {
+                    address: server.address,
+                    type_name: server.type_name.clone(),
+                    size_bytes: server.size_bytes,
+                    role: Role::Server,
+                });
+            }
+        }
+    }
+}
+
+/// The port of `127.0.0.1:80`.
+fn port(endpoint: Option<&str>) -> Option<u16> {
+    endpoint?.rsplit_once(':')?.1.parse().ok()
+}
