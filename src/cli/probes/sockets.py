@@ -26,8 +26,13 @@ UvTransport = of_module("uvloop.loop", "UVBaseTransport")
 UvServer = of_module("uvloop.loop", "Server")
 
 
+def is_a(thing, kind):
+    """As `isinstance`, but without asking the object, which may lie or hang."""
+    return any(one is kind for one in type.__dict__["__mro__"].__get__(type(thing)))
+
+
 def own(thing, name):
-    """An attribute of an object, not by code of the target; None where there is none."""
+    """An attribute of an object, past its `__getattribute__`; None where there is none."""
     try:
         return object.__getattribute__(thing, name)
     except Exception:
@@ -101,9 +106,9 @@ def of_socket(sock):
     row["family"] = family
     row["type"] = Socket.type.__get__(sock)
     row["protocol"] = Socket.proto.__get__(sock)
-    if PythonSocket and isinstance(sock, PythonSocket):
-        row["is_closed"] = bool(own(sock, "_closed"))
-        row["n_files"] = or_none(int, own(sock, "_io_refs"))
+    if is_a(sock, PythonSocket):
+        row["is_closed"] = or_none(PythonSocket._closed.__get__, sock) is True
+        row["n_files"] = or_none(PythonSocket._io_refs.__get__, sock)
     if fd < 0:
         return row
     row["inode"] = inode_of(fd)
@@ -114,7 +119,7 @@ def of_socket(sock):
     row["peer"] = endpoint(family, peer)
     if family == AF_UNIX and peer is not None:
         credentials = or_none(Socket.getsockopt, sock, SOL_SOCKET, SO_PEERCRED, 12)
-        row["peer_pid"] = credentials and number(credentials, 0, 4) or None
+        row["peer_pid"] = number(credentials or b"", 0, 4) or None
     elif row["type"] == SOCK_STREAM:
         row.update(of_tcp(sock))
     return row
@@ -151,8 +156,9 @@ def of_transport(transport):
         protocol = own(tls, "_app_protocol")
     inner = [own(transport, "_sock")]
     if tls is not None:
-        pipe = own(tls, "_sslpipe")
-        inner += [own(tls, "_transport"), own(tls, "_sslobj"), pipe and own(pipe, "_sslobj")]
+        # Up to 3.10 there is a pipe between.
+        sessions = [own(holder, "_sslobj") for holder in (own(tls, "_sslpipe"), tls)]
+        inner += [own(tls, "_transport")] + sessions
         below = own(tls, "_extra")
         extra = extra or (below if type(below) is dict else {})
     is_socket = own(transport, "_sock_fd") is not None or tls is not None or "peername" in extra
@@ -163,13 +169,13 @@ def of_transport(transport):
         "role": "transport",
         "wraps": [id(one) for one in inner if one is not None],
         "is_closed": (inner[0] if tls is None else inner[1]) is None,
-        "is_closing": bool(own(transport, "_closing") or own(transport, "_closed")),
+        "is_closing": True in (own(transport, "_closing"), own(transport, "_closed")),
         "last_fd": fd if type(fd) is int else None,
         "local": endpoint_of(extra.get("sockname")),
         "peer": endpoint_of(extra.get("peername")),
         "buffered_bytes": buffered(transport),
-        "used_by": protocol and type_name(protocol),
-        "used_by_address": protocol and id(protocol),
+        "used_by": None if protocol is None else type_name(protocol),
+        "used_by_address": None if protocol is None else id(protocol),
     }
 
 
@@ -200,8 +206,8 @@ def of_uvloop(handle):
         "local": endpoint_of(ask("get_extra_info", "sockname")),
         "peer": endpoint_of(ask("get_extra_info", "peername")),
         "buffered_bytes": ask("get_write_buffer_size"),
-        "used_by": protocol and type_name(protocol),
-        "used_by_address": protocol and id(protocol),
+        "used_by": None if protocol is None else type_name(protocol),
+        "used_by_address": None if protocol is None else id(protocol),
     }
     if fd is not None:
         row["inode"] = inode_of(fd)
@@ -211,26 +217,26 @@ def of_uvloop(handle):
 def describe(thing):
     if thing is None:
         return
-    if Socket and isinstance(thing, Socket):
+    if is_a(thing, Socket):
         yield of_socket(thing)
-        if SSLSocket and isinstance(thing, SSLSocket):
+        if is_a(thing, SSLSocket):
             yield of_tls(thing)
-    elif SSLObject and isinstance(thing, SSLObject):
+    elif is_a(thing, SSLObject):
         yield {"role": "tls"}
         yield of_tls(thing)
-    elif TransportSocket and isinstance(thing, TransportSocket):
+    elif is_a(thing, TransportSocket):
         inner = own(thing, "_sock")
         yield {"role": "wrapper", "wraps": [] if inner is None else [id(inner)]}
-    elif UvTransport and isinstance(thing, UvTransport):
+    elif is_a(thing, UvTransport):
         if not type(thing).__name__.endswith("PipeTransport"):
             yield of_uvloop(thing)
-    elif UvServer and isinstance(thing, UvServer):
+    elif is_a(thing, UvServer):
         for sock in or_none(UvServer.sockets.__get__, thing) or ():
             fd = or_none(sock.fileno)
             if fd is not None:
                 yield {"role": "server", "fd": fd, "inode": inode_of(fd)}
-    elif Server and isinstance(thing, Server):
+    elif is_a(thing, Server):
         inner = own(thing, "_sockets") or ()
         yield {"role": "server", "wraps": [id(one) for one in list(inner)[:100]]}
-    elif BaseTransport and isinstance(thing, BaseTransport):
+    elif is_a(thing, BaseTransport):
         yield of_transport(thing)
