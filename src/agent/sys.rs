@@ -2,8 +2,14 @@
 //!
 //! Each answers the kernel's value, or its errno as [`Errno`].
 
+mod sockets;
+
 use core::arch::asm;
 use core::ffi::CStr;
+
+pub(crate) use sockets::{
+    AF_INET, AF_INET6, AF_UNIX, peer_name, peer_pid, socket_inode, socket_name, tcp_info,
+};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -35,6 +41,9 @@ mod nr {
     pub(super) const SENDTO: usize = 44;
     pub(super) const RECVFROM: usize = 45;
     pub(super) const SHUTDOWN: usize = 48;
+    pub(super) const GETSOCKNAME: usize = 51;
+    pub(super) const GETPEERNAME: usize = 52;
+    pub(super) const GETSOCKOPT: usize = 55;
     pub(super) const CLONE: usize = 56;
     #[cfg(feature = "image")]
     pub(super) const EXIT: usize = 60;
@@ -337,26 +346,11 @@ const ENOUGH: i32 = 65_536;
 
 fn close_but_sockets(first: i32, last: i32) {
     for fd in first..=last.min(ENOUGH) {
-        if is_socket(fd) == Ok(false) {
+        if socket_inode(fd) == Ok(None) {
             close(fd);
         }
     }
     close_range(first.max(ENOUGH + 1), last);
-}
-
-/// What an open descriptor is.
-///
-/// # Errors
-/// When it is not open.
-fn is_socket(fd: i32) -> Result<bool> {
-    /// `st_mode` of a `struct stat` of 144 bytes, and in it what says socket (Linux, x86-64).
-    const MODE: usize = 6;
-    const KIND: u32 = 0o170_000;
-    const SOCKET: u32 = 0o140_000;
-    let mut stat = [0_u32; 36];
-    // SAFETY: the kernel writes one stat.
-    unsafe { call(nr::FSTAT, [fd as usize, &raw mut stat as usize, 0, 0, 0, 0])? };
-    Ok(stat[MODE] & KIND == SOCKET)
 }
 
 fn close_range(first: i32, last: i32) {

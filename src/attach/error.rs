@@ -35,6 +35,9 @@ pub enum AttachError {
     /// A Python from before 3.8.
     #[error("process {pid} runs CPython {version}; leakhunt supports 3.8 and later")]
     PythonTooOld { pid: u32, version: String },
+    /// A Python whose threads are not known how to read.
+    #[error("the threads of process {pid} (CPython {version}) cannot be read from outside")]
+    UnknownLayout { pid: u32, version: String },
     /// An interpreter without a function that is needed.
     #[error("the CPython of process {pid} ({comm}) does not export {symbol}")]
     MissingSymbol {
@@ -180,6 +183,9 @@ impl AttachError {
             Self::PythonTooOld { .. } => {
                 "run the program with Python 3.8 or later to look at its heap".into()
             }
+            Self::UnknownLayout { .. } => "it is of a version or build that this leakhunt does not \
+                know, or it starts or ends right now; leave --outside away to ask the interpreter"
+                .into(),
             Self::MissingSymbol { .. } => "the interpreter was built without its C API exported; \
                 use a build with the usual dynamic symbols (not stripped of .dynsym)"
                 .into(),

@@ -6,8 +6,11 @@ mod held;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
+mod loops;
 mod sockets;
 mod suspects;
+mod tasks;
+mod threads;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -28,8 +31,11 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use loops::LruArgs;
 pub(crate) use sockets::SocketsArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use tasks::{TaskShape, TasksArgs};
+pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
 Exit codes:
@@ -118,8 +124,11 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Tasks(TasksArgs),
+    Threads(ThreadsArgs),
     Graph(GraphArgs),
     Sockets(SocketsArgs),
+    Lru(LruArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -10,6 +10,7 @@ mod link;
 mod peers;
 mod state;
 mod unix;
+mod within;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -18,6 +19,9 @@ use leakhunt_heap::Destination;
 
 pub(crate) use endpoint::Endpoint;
 pub(crate) use state::State;
+#[cfg(test)]
+pub(crate) use within::Tcp;
+pub(crate) use within::{Within, within};
 
 /// A socket as the kernel has it.
 #[derive(Clone, Debug, Eq, PartialEq)]

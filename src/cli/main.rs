@@ -5,6 +5,7 @@ mod account;
 mod agent_image;
 mod args;
 mod budget;
+mod caches;
 mod capture;
 mod cgroup;
 mod commands;
@@ -33,6 +34,8 @@ mod sockets;
 mod spawned;
 mod subject;
 mod target;
+mod tasks;
+mod threads;
 mod trace;
 
 use std::process::ExitCode;

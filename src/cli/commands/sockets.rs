@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::inventory::{self, Held, Inventory, Listing, Scene, Taken, holders};
 use crate::args::{Common, InventoryFormat, SocketsArgs};
 use crate::failure::{Exit, Failure};
-use crate::kernel_sockets::kernel_sockets;
+use crate::kernel_sockets::{kernel_sockets, within};
 use crate::kernel_view::descriptor_links;
 use crate::output::Output;
 use crate::render::sockets::{Item, render};
@@ -54,7 +54,8 @@ impl Inventory for Sockets {
             links
         };
         let before = links();
-        let probed = inventory::probe_beside_sockets(session, scene, &TYPES, PROBE)?;
+        let probed = inventory::probe(session, scene, &TYPES, &[], PROBE)?;
+        let within = within(&session.sockets()?);
         let after = links();
         let seen = kernel_sockets(scene.pid, &after);
         let others = if self.all {
@@ -66,6 +67,7 @@ impl Inventory for Sockets {
             before,
             after,
             seen,
+            within,
         };
         let mut sockets = join(&probed.rows, &kernel);
         if !self.quick {

@@ -4,11 +4,6 @@ Methods and attributes are those of CPython's and uvloop's own classes, whatever
 target makes of them.
 """
 Socket = module("_socket").socket if module("_socket") else ()
-fstat = module("posix").fstat
-AF_UNIX, AF_INET6 = 1, 10
-SOL_SOCKET, SO_PEERCRED = 1, 17
-IPPROTO_TCP, TCP_INFO = 6, 11
-SOCK_STREAM = 1
 
 
 def of_module(name, attribute):
@@ -24,6 +19,8 @@ SSLSocket = of_module("ssl", "SSLSocket")
 PythonSocket = of_module("socket", "socket")
 UvTransport = of_module("uvloop.loop", "UVBaseTransport")
 UvServer = of_module("uvloop.loop", "Server")
+UvTls = of_module("uvloop.loop", "SSLProtocol")
+Protocol = of_module("asyncio.protocols", "BaseProtocol")
 
 
 def is_a(thing, kind):
@@ -52,76 +49,30 @@ def or_none(call, *args):
         return None
 
 
-def endpoint(family, address):
-    """An address as `ss` writes it; None for the address of nothing."""
-    if type(address) is tuple and len(address) >= 2 and type(address[0]) is str:
+def endpoint(address):
+    """An address that asyncio remembers, as `ss` writes it; None for the address of nothing."""
+    if type(address) is tuple and len(address) in (2, 4) and type(address[0]) is str:
         host, port = address[:2]
-        if family == AF_INET6:
-            host = "[%s]" % host
-        return short("%s:%s" % (host, port))
+        return short(("[%s]:%s" if len(address) == 4 else "%s:%s") % (host, text_of(port, 20)))
     if type(address) is bytes:
         name = address.decode("utf-8", "replace")
         return short("@" + name[1:].replace("\0", "@") if name.startswith("\0") else name) or None
     if type(address) is str:
         return short(address) or None
-    return None if address is None else text_of(address)
-
-
-def inode_of(fd):
-    """The inode of a socket; None where the number is no socket's, or one that the copy replaced."""
-    if fd < 3:
-        return None
-    try:
-        stat = fstat(fd)
-    except OSError:
-        return None
-    return stat.st_ino if stat.st_mode & 0o170000 == 0o140000 else None
-
-
-def number(data, start, size):
-    part = data[start : start + size]
-    return int.from_bytes(part, sys.byteorder) if len(part) == size else None
-
-
-def of_tcp(sock):
-    """`struct tcp_info` of `linux/tcp.h`: the state, how long nothing was sent or came, how much came."""
-    info = or_none(Socket.getsockopt, sock, IPPROTO_TCP, TCP_INFO, 192)
-    if not info:
-        return {}
-    sent_ms, received_ms = number(info, 44, 4), number(info, 52, 4)
-    idle = [ms for ms in (sent_ms, received_ms) if ms is not None]
-    segments = number(info, 140, 4)
-    return {
-        "tcp_state": info[0],
-        "idle_ms": min(idle) if idle else None,
-        "received_bytes": number(info, 128, 8),
-        "was_connected": bool(segments) if segments is not None else None,
-    }
+    return None
 
 
 def of_socket(sock):
-    fd = Socket.fileno(sock)
-    row = {"role": "socket", "fd": fd}
-    family = Socket.family.__get__(sock)
-    row["family"] = family
-    row["type"] = Socket.type.__get__(sock)
-    row["protocol"] = Socket.proto.__get__(sock)
+    row = {
+        "role": "socket",
+        "fd": Socket.fileno(sock),
+        "family": Socket.family.__get__(sock),
+        "type": Socket.type.__get__(sock),
+        "protocol": Socket.proto.__get__(sock),
+    }
     if is_a(sock, PythonSocket):
         row["is_closed"] = or_none(PythonSocket._closed.__get__, sock) is True
         row["n_files"] = or_none(PythonSocket._io_refs.__get__, sock)
-    if fd < 0:
-        return row
-    row["inode"] = inode_of(fd)
-    if row["inode"] is None:
-        return row
-    row["local"] = endpoint(family, or_none(Socket.getsockname, sock))
-    peer = or_none(Socket.getpeername, sock)
-    row["peer"] = endpoint(family, peer)
-    if family == AF_UNIX and peer is not None:
-        credentials = or_none(Socket.getsockopt, sock, SOL_SOCKET, SO_PEERCRED, 12)
-        row["peer_pid"] = number(credentials or b"", 0, 4) or None
-    elif row["type"] == SOCK_STREAM:
-        row.update(of_tcp(sock))
     return row
 
 
@@ -164,24 +115,17 @@ def of_transport(transport):
     is_socket = own(transport, "_sock_fd") is not None or tls is not None or "peername" in extra
     if not is_socket:
         return None
-    fd = own(transport, "_sock_fd")
     return {
         "role": "transport",
         "wraps": [id(one) for one in inner if one is not None],
         "is_closed": (inner[0] if tls is None else inner[1]) is None,
         "is_closing": True in (own(transport, "_closing"), own(transport, "_closed")),
-        "last_fd": fd if type(fd) is int else None,
-        "local": endpoint_of(extra.get("sockname")),
-        "peer": endpoint_of(extra.get("peername")),
+        "local": endpoint(extra.get("sockname")),
+        "peer": endpoint(extra.get("peername")),
         "buffered_bytes": buffered(transport),
         "used_by": None if protocol is None else type_name(protocol),
         "used_by_address": None if protocol is None else id(protocol),
     }
-
-
-def endpoint_of(address):
-    is_inet6 = type(address) is tuple and len(address) == 4
-    return endpoint(AF_INET6 if is_inet6 else None, address)
 
 
 def of_uvloop(handle):
@@ -198,20 +142,22 @@ def of_uvloop(handle):
     sock = ask("get_extra_info", "socket")
     fd = or_none(sock.fileno) if sock is not None else None
     protocol = ask("get_protocol")
-    row = {
+    sessions = []
+    if protocol is not None and is_a(protocol, UvTls):
+        # Its attributes are C's alone, but it shows them to the collector.
+        inner = module("gc").get_referents(protocol)
+        sessions = [one for one in inner if is_a(one, SSLObject)]
+        protocol = next((one for one in inner if is_a(one, Protocol)), None)
+    return {
         "role": "transport",
+        "wraps": [id(one) for one in sessions],
         "fd": fd,
         "is_closed": fd is None,
         "is_closing": bool(ask("is_closing")),
-        "local": endpoint_of(ask("get_extra_info", "sockname")),
-        "peer": endpoint_of(ask("get_extra_info", "peername")),
         "buffered_bytes": ask("get_write_buffer_size"),
         "used_by": None if protocol is None else type_name(protocol),
         "used_by_address": None if protocol is None else id(protocol),
     }
-    if fd is not None:
-        row["inode"] = inode_of(fd)
-    return row
 
 
 def describe(thing):
@@ -234,7 +180,7 @@ def describe(thing):
         for sock in or_none(UvServer.sockets.__get__, thing) or ():
             fd = or_none(sock.fileno)
             if fd is not None:
-                yield {"role": "server", "fd": fd, "inode": inode_of(fd)}
+                yield {"role": "server", "fd": fd}
     elif is_a(thing, Server):
         inner = own(thing, "_sockets") or ()
         yield {"role": "server", "wraps": [id(one) for one in list(inner)[:100]]}

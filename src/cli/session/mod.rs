@@ -13,6 +13,7 @@ mod link;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
+mod sockets;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub(crate) use link::Link;
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
+pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;

@@ -6,7 +6,7 @@ use leakhunt_heap::Destination;
 
 use super::entry::{Mark, PythonObject, Role, Socket};
 use super::rows::{Object, Told, objects};
-use crate::kernel_sockets::{KernelSocket, KernelSockets, State};
+use crate::kernel_sockets::{KernelSocket, KernelSockets, State, Within};
 use crate::session::Row;
 
 /// What the kernel tells around a look, without the agent's own descriptor.
@@ -18,6 +18,8 @@ pub(crate) struct Kernel {
     pub(crate) after: BTreeMap<u32, String>,
     /// The sockets that `after` leads to.
     pub(crate) seen: KernelSockets,
+    /// What the kernel told the process itself of its sockets, by inode.
+    pub(crate) within: BTreeMap<u64, Within>,
 }
 
 /// The sockets of a look; the most suspicious first. What was opened or closed while it went on is left
@@ -28,17 +30,12 @@ pub(crate) fn join(rows: &[Row], kernel: &Kernel) -> Vec<Socket> {
     let mut sockets: BTreeMap<u64, Socket> = BTreeMap::new();
     let mut without: Vec<Socket> = Vec::new();
     for members in components(&objects) {
-        let inodes: BTreeSet<u64> = members
-            .iter()
-            .flat_map(|object| &object.told)
-            .filter_map(|told| inode_of(told, kernel))
-            .collect();
-        match inodes.first() {
-            Some(inode) if kernel.seen.sockets.contains_key(inode) => {
-                add(sockets.entry(*inode).or_default(), &members);
-            }
-            Some(_) => {}
-            None => {
+        let mut owners = members.iter().flat_map(|object| &object.told);
+        let owned = owners.find_map(|told| Some(owned(told.fd?, kernel)));
+        match owned {
+            Some(Owned::Socket(inode)) => add(sockets.entry(inode).or_default(), &members),
+            Some(Owned::Changed) => {}
+            Some(Owned::Nothing | Owned::Other) | None => {
                 let mut socket = Socket::default();
                 add(&mut socket, &members);
                 mark_without(&mut socket, &members, kernel);
@@ -60,7 +57,7 @@ pub(crate) fn join(rows: &[Row], kernel: &Kernel) -> Vec<Socket> {
             socket.marks.push(Mark::Native);
         }
         socket.fds = fds.get(&inode).cloned().unwrap_or_default();
-        tell_of_kernel(socket, seen, &fds);
+        tell_of_kernel(socket, seen, kernel, &fds);
     }
     serve(&objects, &mut sockets, kernel);
     let mut all: Vec<Socket> = sockets.into_values().chain(without).collect();
@@ -138,16 +135,31 @@ fn components(objects: &BTreeMap<u64, Object>) -> Vec<Vec<&Object>> {
     components
 }
 
-/// The socket that an object has. The copy has neither 0, 1 and 2 nor very high numbers, so that for these
-/// the target's links stand in.
-fn inode_of(told: &Told, kernel: &Kernel) -> Option<u64> {
-    if told.inode.is_some() {
-        return told.inode;
-    }
-    let fd = u32::try_from(told.fd?).ok()?;
-    match Destination::of_link(kernel.before.get(&fd)?) {
+/// What the descriptor of an object leads to.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Owned {
+    /// It has none: it is closed.
+    Nothing,
+    /// This socket, before and after the look.
+    Socket(u64),
+    /// No socket, before and after the look.
+    Other,
+    /// It was opened, closed or replaced meanwhile.
+    Changed,
+}
+
+fn owned(fd: i64, kernel: &Kernel) -> Owned {
+    let Ok(fd) = u32::try_from(fd) else {
+        return Owned::Nothing;
+    };
+    let socket = |links: &BTreeMap<u32, String>| match Destination::of_link(links.get(&fd)?) {
         Destination::Socket(inode) => Some(inode),
         _ => None,
+    };
+    match (socket(&kernel.before), socket(&kernel.after)) {
+        (Some(before), Some(after)) if before == after => Owned::Socket(after),
+        (None, None) => Owned::Other,
+        _ => Owned::Changed,
     }
 }
 
@@ -177,11 +189,8 @@ fn take(socket: &mut Socket, told: &Told) {
         socket.family = family.to_owned();
         socket.protocol = protocol.to_owned();
     }
-    let is_bound = |local: &String| !local.ends_with(":0");
-    first(&mut socket.local, &told.local.clone().filter(is_bound));
+    first(&mut socket.local, &told.local);
     first(&mut socket.peer, &told.peer);
-    first(&mut socket.peer_pid, &told.peer_pid);
-    first(&mut socket.idle_ms, &told.idle_ms);
     first(&mut socket.tls, &told.tls);
     first(&mut socket.server_name, &told.server_name);
     first(&mut socket.buffered_bytes, &told.buffered_bytes);
@@ -198,7 +207,6 @@ fn take(socket: &mut Socket, told: &Told) {
         Mark::KeptOpenByFile,
         is_open && told.is_closed && told.n_files.is_some_and(|n| n > 0),
     );
-    mark(Mark::Over, told.was_connected == Some(true));
     mark(Mark::Closing, told.is_closing);
 }
 
@@ -225,20 +233,35 @@ fn mark_without(socket: &mut Socket, members: &[&Object], kernel: &Kernel) {
     }
 }
 
-/// What the kernel says. It knows better than the objects, but not of what is in none of its tables.
-fn tell_of_kernel(socket: &mut Socket, seen: &KernelSocket, fds: &BTreeMap<u64, Vec<u32>>) {
+/// What the kernel says, in its tables and to the process itself. It knows better than the objects.
+fn tell_of_kernel(
+    socket: &mut Socket,
+    seen: &KernelSocket,
+    kernel: &Kernel,
+    fds: &BTreeMap<u64, Vec<u32>>,
+) {
+    let nothing = Within::default();
+    let within = kernel.within.get(&seen.inode).unwrap_or(&nothing);
     socket.inode = Some(seen.inode);
-    socket.state = Some(seen.state);
-    if !seen.family.is_empty() {
-        socket.family = seen.family.to_owned();
+    let family = [seen.family, within.family]
+        .into_iter()
+        .find(|one| !one.is_empty());
+    if let Some(family) = family {
+        socket.family = family.to_owned();
     }
     if socket.protocol.is_empty() || !seen.family.is_empty() {
         socket.protocol.clone_from(&seen.protocol);
     }
-    if let Some(local) = &seen.local {
+    let local = seen.local.as_ref().or(within.local.as_ref());
+    if let Some(local) = local {
         socket.local = Some(local.to_string());
     }
     socket.peer_inode = seen.peer_inode;
+    socket.peer_pid = within.peer_pid;
+    // A table has the moment of all its sockets, and TCP's own word is of a later one.
+    let tcp = within.tcp.filter(|_| seen.local.is_none());
+    let state = tcp.and_then(|tcp| tcp.state).unwrap_or(seen.state);
+    socket.state = Some(state);
     let other = seen.peer_inode.map(|inode| match fds.get(&inode) {
         Some(own) => {
             let own: Vec<String> = own.iter().map(u32::to_string).collect();
@@ -246,19 +269,19 @@ fn tell_of_kernel(socket: &mut Socket, seen: &KernelSocket, fds: &BTreeMap<u64, 
         }
         None => format!("inode {inode}"),
     });
-    match &seen.peer {
+    match seen.peer.as_ref().or(within.peer.as_ref()) {
         Some(peer) => socket.peer = Some(peer.to_string()),
-        None if seen.state != State::Unconnected => socket.peer = socket.peer.take().or(other),
+        None if state != State::Unconnected => socket.peer = socket.peer.take().or(other),
         None => {}
     }
     socket.receive_queue = seen.receive_queue;
     socket.send_queue = seen.send_queue;
-    let is_connection = seen.protocol == "tcp" && seen.state != State::Listen;
-    if !is_connection || seen.state == State::Unconnected {
-        socket.idle_ms = None;
-    }
-    if seen.state != State::Unconnected || seen.protocol != "tcp" {
-        socket.marks.retain(|mark| *mark != Mark::Over);
+    if let Some(tcp) = within.tcp {
+        let is_connection = !matches!(state, State::Listen | State::Unconnected);
+        socket.idle_ms = is_connection.then_some(tcp.idle_ms);
+        if state == State::Unconnected && tcp.was_answered == Some(true) {
+            socket.marks.push(Mark::Over);
+        }
     }
 }
 
@@ -276,7 +299,10 @@ fn serve(objects: &BTreeMap<u64, Object>, sockets: &mut BTreeMap<u64, Socket>, k
             if told.role != Some(Role::Server) {
                 continue;
             }
-            let own = inode_of(told, kernel);
+            let own = told.fd.and_then(|fd| match owned(fd, kernel) {
+                Owned::Socket(inode) => Some(inode),
+                _ => None,
+            });
             let wrapped = told.wraps.iter().filter_map(|address| inodes.get(address));
             for inode in wrapped.copied().chain(own) {
                 let Some(socket) = sockets.get_mut(&inode) else {

@@ -13,7 +13,6 @@ use crate::session::Row;
 pub(super) struct Told {
     pub(super) role: Option<Role>,
     pub(super) fd: Option<i64>,
-    pub(super) inode: Option<u64>,
     pub(super) family: Option<u64>,
     pub(super) r#type: Option<u64>,
     pub(super) protocol: Option<u64>,
@@ -22,9 +21,6 @@ pub(super) struct Told {
     pub(super) n_files: Option<i64>,
     pub(super) local: Option<String>,
     pub(super) peer: Option<String>,
-    pub(super) peer_pid: Option<u64>,
-    pub(super) idle_ms: Option<u64>,
-    pub(super) was_connected: Option<bool>,
     pub(super) tls: Option<String>,
     pub(super) server_name: Option<String>,
     pub(super) wraps: Vec<u64>,

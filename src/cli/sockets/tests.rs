@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::entry::Role;
 use super::*;
-use crate::kernel_sockets::{Endpoint, KernelSocket, KernelSockets, State};
+use crate::kernel_sockets::{Endpoint, KernelSocket, KernelSockets, State, Tcp, Within};
 use crate::session::Row;
 
 fn row(address: u64, type_name: &str, value: Value) -> Row {
@@ -17,11 +17,24 @@ fn row(address: u64, type_name: &str, value: Value) -> Row {
 }
 
 /// A TCP socket object with a descriptor.
-fn tcp(address: u64, fd: i64, inode: u64) -> Row {
-    let value = json!({"role": "socket", "fd": fd, "inode": inode, "family": 2, "type": 1,
-        "protocol": 6, "is_closed": false, "local": "10.0.0.1:9", "peer": null, "idle_ms": 5,
-        "was_connected": true});
+fn tcp(address: u64, fd: i64) -> Row {
+    let value = json!({"role": "socket", "fd": fd, "family": 2, "type": 1, "protocol": 6,
+        "is_closed": false});
     row(address, "socket.socket", value)
+}
+
+/// What the kernel tells the process of a TCP socket.
+fn idle(state: Option<State>) -> Within {
+    Within {
+        family: "inet",
+        local: "10.0.0.1:9".parse().ok().map(Endpoint::Inet),
+        tcp: Some(Tcp {
+            state,
+            idle_ms: 5,
+            was_answered: Some(true),
+        }),
+        ..Within::default()
+    }
 }
 
 fn seen(inode: u64, state: State, local: &str, peer: &str) -> KernelSocket {
@@ -52,6 +65,7 @@ fn kernel(sockets: Vec<KernelSocket>, listening: &[u16]) -> Kernel {
             sockets: sockets.into_iter().map(|one| (one.inode, one)).collect(),
             listening: listening.iter().copied().collect(),
         },
+        within: BTreeMap::new(),
     }
 }
 
@@ -61,7 +75,7 @@ fn groups(sockets: &[Socket]) -> Vec<&str> {
 
 #[test]
 fn an_object_and_its_socket_are_one_and_what_nobody_closes_comes_first() {
-    let kernel = kernel(
+    let mut kernel = kernel(
         vec![
             seen(30, State::Listen, "0.0.0.0:80", ""),
             seen(31, State::Established, "10.0.0.1:80", "10.0.0.7:51000"),
@@ -70,7 +84,10 @@ fn an_object_and_its_socket_are_one_and_what_nobody_closes_comes_first() {
         ],
         &[80],
     );
-    let rows = [tcp(1000, 3, 30), tcp(1001, 4, 31), tcp(1002, 5, 32)];
+    for inode in [30, 32] {
+        kernel.within.insert(inode, idle(None));
+    }
+    let rows = [tcp(1000, 3), tcp(1001, 4), tcp(1002, 5)];
     let sockets = join(&rows, &kernel);
     assert_eq!(
         groups(&sockets),
@@ -98,7 +115,7 @@ fn an_object_and_its_socket_are_one_and_what_nobody_closes_comes_first() {
 #[test]
 fn objects_that_wrap_one_another_are_one_socket() {
     let rows = [
-        tcp(1000, 3, 30),
+        tcp(1000, 3),
         row(
             1001,
             "asyncio.trsock.TransportSocket",
@@ -126,7 +143,7 @@ fn objects_that_wrap_one_another_are_one_socket() {
             "asyncio.base_events.Server",
             json!({"role": "server", "wraps": [1000, 2000]}),
         ),
-        tcp(2000, 4, 31),
+        tcp(2000, 4),
     ];
     let kernel = kernel(
         vec![
@@ -153,7 +170,7 @@ fn objects_without_a_socket_say_why() {
     let mut kernel = kernel(vec![], &[]);
     kernel.before.insert(9, "/dev/null".into());
     let closed = json!({"role": "socket", "fd": -1, "family": 1, "type": 1, "is_closed": true});
-    let stale = |fd: i64| json!({"role": "socket", "fd": fd, "inode": null, "is_closed": false});
+    let stale = |fd: i64| json!({"role": "socket", "fd": fd, "is_closed": false});
     let rows = [
         row(1, "socket.socket", closed),
         row(2, "socket.socket", stale(9)),
@@ -190,11 +207,15 @@ fn what_comes_and_goes_during_the_look_is_left_out() {
         vec![seen(30, State::Established, "10.0.0.1:1", "10.0.0.2:2")],
         &[],
     );
+    let rows = [tcp(1, 3)];
+    assert_eq!(join(&rows, &kernel).len(), 1);
     kernel.before.clear();
-    let rows = [tcp(1, 8, 99)];
-    assert_eq!(join(&rows, &kernel), []);
-    let rows = [tcp(1, 3, 30)];
-    assert_eq!(join(&rows, &kernel).len(), 1, "its object was seen");
+    assert_eq!(join(&rows, &kernel), [], "another may have been there");
+    kernel.before.insert(3, "socket:[29]".into());
+    assert_eq!(join(&rows, &kernel), [], "another was there");
+    kernel.after.clear();
+    kernel.seen.sockets.clear();
+    assert_eq!(join(&rows, &kernel), [], "it was closed");
 }
 
 #[test]
@@ -206,7 +227,7 @@ fn standard_descriptors_and_duplicates_are_known() {
     for links in [&mut kernel.before, &mut kernel.after] {
         links.insert(0, "socket:[30]".into());
     }
-    let at_zero = json!({"role": "socket", "fd": 0, "inode": null, "is_closed": false});
+    let at_zero = json!({"role": "socket", "fd": 0, "is_closed": false});
     let sockets = join(&[row(1, "socket.socket", at_zero)], &kernel);
     assert_eq!(sockets.len(), 1);
     assert_eq!(
@@ -222,18 +243,24 @@ fn a_connection_that_is_over_stands_in_no_table_and_is_marked() {
         peer: None,
         ..seen(30, State::Unconnected, "", "")
     };
-    let sockets = join(&[tcp(1, 3, 30)], &kernel(vec![over], &[]));
+    let mut of_one = kernel(vec![over], &[]);
+    of_one.within.insert(30, idle(Some(State::Unconnected)));
+    let sockets = join(&[tcp(1, 3)], &of_one);
     assert_eq!(sockets[0].marks, [Mark::Over]);
     assert_eq!(sockets[0].group, "UNCONNECTED, connection over");
-    assert_eq!(sockets[0].local.as_deref(), Some("10.0.0.1:9"), "Python's");
+    assert_eq!(
+        sockets[0].local.as_deref(),
+        Some("10.0.0.1:9"),
+        "the process's word"
+    );
     let open = seen(30, State::Established, "10.0.0.1:1", "10.0.0.2:2");
-    let sockets = join(&[tcp(1, 3, 30)], &kernel(vec![open], &[]));
+    let sockets = join(&[tcp(1, 3)], &kernel(vec![open], &[]));
     assert_eq!(sockets[0].marks, []);
 }
 
 #[test]
 fn a_closed_socket_that_a_file_keeps_open_is_marked() {
-    let value = json!({"role": "socket", "fd": 3, "inode": 30, "family": 2, "type": 1,
+    let value = json!({"role": "socket", "fd": 3, "family": 2, "type": 1,
         "is_closed": true, "n_files": 1});
     let seen = seen(30, State::Established, "10.0.0.1:1", "10.0.0.2:2");
     let sockets = join(&[row(1, "socket.socket", value)], &kernel(vec![seen], &[]));
