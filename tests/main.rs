@@ -98,6 +98,9 @@ mod show;
 /// The snapshot folder: documented queries, damage, replacement, full disks.
 #[cfg(test)]
 mod snapshot_file;
+/// `sockets`: Python's objects and the kernel's view, beside objgraph, `ss` and `/proc`.
+#[cfg(test)]
+mod sockets;
 /// The rules that the sources of the project keep.
 #[cfg(test)]
 mod sources;

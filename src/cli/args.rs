@@ -7,6 +7,7 @@ mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
 mod loops;
+mod sockets;
 mod suspects;
 mod tasks;
 mod threads;
@@ -31,6 +32,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
+pub(crate) use sockets::SocketsArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
 pub(crate) use threads::ThreadsArgs;
@@ -126,6 +128,7 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     Threads(ThreadsArgs),
     Graph(GraphArgs),
+    Sockets(SocketsArgs),
     Lru(LruArgs),
     Scheduled(ScheduledArgs),
     AsyncioDebug(AsyncioDebugArgs),

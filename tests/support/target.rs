@@ -51,6 +51,7 @@ fn source(name: &str) -> &'static str {
         "secrets" => target_source!("secrets"),
         "shop" => target_source!("shop"),
         "signals" => target_source!("signals"),
+        "sockets" => target_source!("sockets"),
         "subreaper" => target_source!("subreaper"),
         "subprocess_loop" => target_source!("subprocess_loop"),
         "tasks" => target_source!("tasks"),

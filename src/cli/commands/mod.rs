@@ -17,6 +17,7 @@ mod retained;
 mod scheduled;
 mod show;
 mod snapshot;
+mod sockets;
 mod sources;
 mod suspects;
 mod tasks;
@@ -46,6 +47,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Sockets(args) => sockets::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
         Command::AsyncioDebug(args) => asyncio_debug::run(args, &cli.common, output),

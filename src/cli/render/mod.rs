@@ -17,6 +17,7 @@ pub(crate) mod rows;
 pub(crate) mod scheduled;
 pub(crate) mod show;
 pub(crate) mod snapshot;
+pub(crate) mod sockets;
 pub(crate) mod sources;
 mod sparkline;
 pub(crate) mod suspects;

@@ -13,7 +13,6 @@ mod link;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
-#[allow(dead_code, reason = "for the inventory of sockets")]
 mod sockets;
 
 use std::time::{Duration, Instant};
@@ -30,8 +29,6 @@ pub(crate) use link::Link;
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
-
-#[allow(unused_imports, reason = "for the inventory of sockets")]
 pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
@@ -136,6 +133,12 @@ impl<L: Link> Session<L> {
             }
         }
         Ok(())
+    }
+
+    /// Which descriptor of the target is the agent's, for as long as it is there; `None` where there is
+    /// none.
+    pub(crate) fn agent_descriptor(&self) -> Option<u32> {
+        self.link.agent_descriptor()
     }
 
     /// Asks the agent to leave and waits a moment for its goodbye.
