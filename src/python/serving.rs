@@ -63,7 +63,7 @@ pub(crate) fn attend(socket: OwnedFd, visits: Visits) -> io::Result<JoinHandle<(
     let capi = capi_table()?;
     spawn_deaf("leakhunt-door", move || {
         while hears_knock(&socket, visits) {
-            serve_once(&socket, capi);
+            serve_once(&socket, capi, visits);
             name_thread();
             if matches!(visits, Visits::One(_)) {
                 return;
@@ -72,7 +72,7 @@ pub(crate) fn attend(socket: OwnedFd, visits: Visits) -> io::Result<JoinHandle<(
     })
 }
 
-fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI]) {
+fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI], visits: Visits) {
     let Some(_claim) = Claim::within(LONGEST_WAIT) else {
         return say(socket, &Reply::Goodbye(Goodbye::Busy));
     };
@@ -84,7 +84,8 @@ fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI]) {
         version: BOOT_VERSION,
         socket: agents.into_raw_fd(),
         peer: -1,
-        reserved: 0,
+        // The other end of what has many was given to a child of this process.
+        is_guarded: i32::from(visits != Visits::Many),
         map_start: 0,
         map_len: 0,
         capi,

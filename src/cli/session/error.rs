@@ -29,6 +29,8 @@ pub(crate) enum SessionError {
     Busy,
     /// That door is of another release of leakhunt.
     OtherRelease,
+    /// The door that the target has opened does not do that.
+    NotByTheDoor,
     /// The agent cannot work.
     Agent(&'static str),
     /// A packet that should not come now.
@@ -98,6 +100,10 @@ impl SessionError {
                 env!("CARGO_PKG_VERSION")
             ))
             .with_help("use the command `leakhunt` of the environment that the process runs in"),
+            Self::NotByTheDoor => no_attach(format!(
+                "the door of process {pid} is for looking: nothing is changed through it"
+            ))
+            .with_help("this command needs ptrace: run leakhunt without --door, or as root"),
             Self::Agent(why) => no_attach(format!("the agent cannot work in process {pid}: {why}")),
             Self::OutOfTurn => no_attach(format!(
                 "the agent in process {pid} sent something that it was not asked for"

@@ -198,6 +198,7 @@ fn farewell_error(reason: Goodbye) -> SessionError {
         Goodbye::UnknownPython => SessionError::UnknownPython,
         Goodbye::OtherVersion => SessionError::OtherRelease,
         Goodbye::Busy => SessionError::Busy,
+        Goodbye::NotByTheDoor => SessionError::NotByTheDoor,
         Goodbye::NoMemory => SessionError::Agent("the target refused memory for it"),
         Goodbye::Fault => SessionError::Agent("it ran into a fault of its own"),
     }
