@@ -9,7 +9,7 @@ use crate::support::leakhunt::{program, program_for_everybody};
 use crate::support::module::package_for;
 use crate::support::proc::kill;
 use crate::support::{
-    Fingerprint, Interpreter, LIMIT, Leakhunt, Start, Target, assert_unharmed, eventually, few,
+    Fingerprint, Interpreter, LIMIT, Leakhunt, Start, Target, all, assert_unharmed, eventually,
     on_each, python3, skipped,
 };
 
@@ -35,9 +35,24 @@ fn doored(py: &Interpreter, folder: &PathBuf, user: Option<u32>) -> Target {
     }
 }
 
+/// `python3`, the oldest that the module is for, one of the middle, and the newest.
+fn interpreters() -> Vec<&'static Interpreter> {
+    let fit: Vec<_> = all().iter().filter(|py| package_for(py).is_ok()).collect();
+    let ends = [
+        fit.first().copied(),
+        fit.iter().copied().min_by_key(|py| py.version),
+        fit.iter().copied().find(|py| py.version.1 == 12),
+        fit.iter().copied().max_by_key(|py| py.version),
+    ];
+    let mut chosen: Vec<_> = ends.into_iter().flatten().collect();
+    chosen.sort_by_key(|py| (py.version, &py.name));
+    chosen.dedup_by_key(|py| &py.name);
+    chosen
+}
+
 /// Runs `claim` on each interpreter that can import the package.
 fn with_package(claim: impl Fn(&Interpreter, &PathBuf)) {
-    on_each(few(), |py| match package_for(py) {
+    on_each(interpreters(), |py| match package_for(py) {
         Ok(folder) => claim(py, &folder),
         Err(reason) => skipped(&format!("a door on {py}"), &reason),
     });
