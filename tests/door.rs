@@ -2,7 +2,9 @@ use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use leakhunt_wire::{GraphRequest, KNOCK, MAX_PACKET, Names, Place, Request, Writer};
+use leakhunt_wire::{
+    Goodbye, GraphRequest, KNOCK, MAX_PACKET, Names, Place, Reply, Request, Writer,
+};
 use serde_json::{Value, json};
 
 use crate::support::leakhunt::{program, program_for_everybody};
@@ -52,7 +54,11 @@ fn interpreters() -> Vec<&'static Interpreter> {
 
 /// Runs `claim` on each interpreter that can import the package.
 fn with_package(claim: impl Fn(&Interpreter, &PathBuf)) {
-    on_each(interpreters(), |py| match package_for(py) {
+    let fit = interpreters();
+    if fit.is_empty() {
+        return skipped("a door", "no interpreter here can import the module");
+    }
+    on_each(fit, |py| match package_for(py) {
         Ok(folder) => claim(py, &folder),
         Err(reason) => skipped(&format!("a door on {py}"), &reason),
     });
@@ -340,10 +346,42 @@ impl Dice {
     }
 }
 
-/// A request whose answer is far more than a socket holds.
-fn graph_request() -> Vec<u8> {
+/// As a packet.
+fn packet(request: &Request<'_>) -> Vec<u8> {
     let mut buffer = [0; MAX_PACKET];
     let mut writer = Writer::new(&mut buffer);
+    request.encode(&mut writer);
+    writer.bytes().unwrap().to_vec()
+}
+
+#[test]
+fn for_a_visitor_no_code_is_run_in_the_process_itself() {
+    let py = python3();
+    let folder = match package_for(py) {
+        Ok(folder) => folder,
+        Err(reason) => return skipped("code by a door", &reason),
+    };
+    let mut target = doored(py, &folder, None);
+    let visitor = Visitor::at(&path_of(&mut target)).unwrap();
+    visitor.say(KNOCK);
+    assert!(visitor.say(&packet(&Request::Run("import os; os.environ['RAN'] = '1'"))));
+    let mut last = Vec::new();
+    loop {
+        let heard = visitor.hear();
+        if heard.is_empty() {
+            break;
+        }
+        last = heard;
+    }
+    let reply = Reply::decode(&last).unwrap();
+    let is_refused = matches!(reply, Reply::Goodbye(Goodbye::NotByTheDoor));
+    assert!(is_refused, "{reply:?}");
+    assert_eq!(target.eval("os.environ.get('RAN')"), Value::Null);
+    target.finish_unharmed();
+}
+
+/// A request whose answer is far more than a socket holds.
+fn graph_request() -> Vec<u8> {
     let request = GraphRequest {
         place: Place::Copy,
         refused_max_objects: 0,
@@ -353,8 +391,7 @@ fn graph_request() -> Vec<u8> {
         time_limit_ms: u32::MAX,
         memory_limit_bytes: u64::MAX,
     };
-    Request::Graph(request).encode(&mut writer);
-    writer.bytes().unwrap().to_vec()
+    packet(&Request::Graph(request))
 }
 
 #[test]

@@ -18,6 +18,23 @@ or seconds, as the names of fields say. Errors are `LeakhuntError`.
 from ._door import door, listen, unlisten
 from ._errors import LeakhuntError, LeakhuntWarning
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._looks import (
+        Growth,
+        Watch,
+        census,
+        diff,
+        findings,
+        growth,
+        path,
+        referrers_graph,
+        snapshot,
+        sources,
+        watch,
+    )
+    from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources
+
 # What starts the command is loaded when it is first used: a door alone needs none of it.
 _LATER = {
     "_looks": (
@@ -42,7 +59,7 @@ for _names in _LATER.values():
 del _names
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     import importlib
 
     for module, names in _LATER.items():
@@ -53,5 +70,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> "list[str]":
     return sorted(__all__)

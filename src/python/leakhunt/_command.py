@@ -8,6 +8,7 @@ import subprocess
 import sys
 import sysconfig
 import warnings
+from typing import Any, Collection, Iterator, List, Optional, Sequence
 
 from . import _leakhunt
 from ._errors import LeakhuntError, LeakhuntWarning
@@ -16,7 +17,7 @@ _ERROR = "leakhunt: error: "
 _WARNING = "leakhunt: warning: "
 
 
-def program():
+def program() -> str:
     """The path of the command that came with this package."""
     for path in _candidates():
         if path and os.path.isfile(path) and os.access(path, os.X_OK):
@@ -28,7 +29,7 @@ def program():
     )
 
 
-def _candidates():
+def _candidates() -> Iterator[Optional[str]]:
     yield os.environ.get("LEAKHUNT_BIN")
     yield from _installed_beside()
     yield os.path.join(sysconfig.get_path("scripts"), "leakhunt")
@@ -36,7 +37,7 @@ def _candidates():
     yield shutil.which("leakhunt")
 
 
-def _installed_beside():
+def _installed_beside() -> Iterator[str]:
     """Where the installer has put it, by its own list of files."""
     from importlib import metadata
 
@@ -45,14 +46,14 @@ def _installed_beside():
     except metadata.PackageNotFoundError:
         return
     own = os.path.dirname(os.path.abspath(__file__))
-    if os.path.realpath(distribution.locate_file("leakhunt")) != os.path.realpath(own):
+    if os.path.realpath(str(distribution.locate_file("leakhunt"))) != os.path.realpath(own):
         return
     for file in distribution.files or ():
         if file.name == "leakhunt" and file.parent.name in ("bin", "scripts"):
-            yield os.path.abspath(distribution.locate_file(file))
+            yield os.path.abspath(str(distribution.locate_file(file)))
 
 
-def ask_agent(*arguments, codes=(0,)):
+def ask_agent(*arguments: str, codes: Collection[int] = (0,)) -> List[str]:
     """Runs the command on this process. Gives its JSON, one text a line."""
     connection = _leakhunt.connect()
     try:
@@ -62,12 +63,19 @@ def ask_agent(*arguments, codes=(0,)):
         os.close(connection)
 
 
-def ask(*arguments, codes=(0,), input=None):
+def ask(
+    *arguments: str, codes: Collection[int] = (0,), input: Optional[str] = None
+) -> List[str]:
     """Runs the command on files. Gives its JSON, one text a line."""
     return _run(list(arguments), codes, input=input)
 
 
-def _run(arguments, codes, input=None, pass_fds=()):
+def _run(
+    arguments: List[str],
+    codes: Collection[int],
+    input: Optional[str] = None,
+    pass_fds: Sequence[int] = (),
+) -> List[str]:
     done = subprocess.run(
         [program(), *arguments, "--json", "--color", "never"],
         input=input,
@@ -85,7 +93,7 @@ def _run(arguments, codes, input=None, pass_fds=()):
     return [line for line in done.stdout.splitlines() if line]
 
 
-def _error(done):
+def _error(done: "subprocess.CompletedProcess[str]") -> LeakhuntError:
     """As the command tells it: the error after a name, what to do about it in lines that are indented."""
     before, found, text = done.stderr.rpartition(_ERROR)
     if not found:
@@ -96,6 +104,6 @@ def _error(done):
     return LeakhuntError(lines[0], done.returncode, help)
 
 
-def parsed(line):
+def parsed(line: str) -> Any:
     """One line of JSON."""
     return json.loads(line)
