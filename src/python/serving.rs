@@ -14,8 +14,10 @@ use leakhunt_wire::{BOOT_VERSION, Boot, Capi, Goodbye, Knock, MAX_PACKET, N_CAPI
 /// forked child finds its parent's id here, and has no session.
 static IN_SESSION: AtomicU32 = AtomicU32::new(0);
 
-/// How long a knock may wait for the session before it.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How long a knock may wait for the session before it: a visitor is told soon, threads of this process
+/// wait for each other for nearly as long as a command line waits for an answer.
+const VISITORS_WAIT: Duration = Duration::from_secs(1);
+const OWN_WAIT: Duration = Duration::from_secs(8);
 /// How often that is looked at.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -73,7 +75,11 @@ pub(crate) fn attend(socket: OwnedFd, visits: Visits) -> io::Result<JoinHandle<(
 }
 
 fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI], visits: Visits) {
-    let Some(_claim) = Claim::within(LONGEST_WAIT) else {
+    let wait = match visits {
+        Visits::One(_) => VISITORS_WAIT,
+        Visits::Many => OWN_WAIT,
+    };
+    let Some(_claim) = Claim::within(wait) else {
         return say(socket, &Reply::Goodbye(Goodbye::Busy));
     };
     // The agent closes the one that it gets.
