@@ -29,6 +29,9 @@ mod cli;
 /// `diff`: what grew from one file to another, and the gate for builds.
 #[cfg(test)]
 mod diff;
+/// `leakhunt.listen()`: who gets in by a door, and that hostile visitors do no harm.
+#[cfg(test)]
+mod door;
 /// `dump`: the reprs of a type's objects, and what a hostile `__repr__` cannot do.
 #[cfg(test)]
 mod dump;
@@ -119,3 +122,6 @@ mod tasks;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;
+/// The wheel and the source distribution, installed and used as a new user would.
+#[cfg(test)]
+mod wheel;

@@ -154,6 +154,19 @@ pub(crate) struct TargetArgs {
     /// Go in though the target has a seccomp filter that cannot be read and may kill it.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Go in only by a door that the target has opened itself (`leakhunt.listen()`), without ptrace.
+    /// Without this it is tried where ptrace is refused.
+    #[arg(long, conflicts_with = "start")]
+    pub(crate) door: bool,
+    /// A connection to the agent of `--pid` that this process has inherited under that number.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "FD",
+        requires = "pid",
+        conflicts_with = "door"
+    )]
+    pub(crate) door_fd: Option<i32>,
     /// A command to start and to look into. It gets the signals that leakhunt gets, and its exit
     /// code is leakhunt's.
     #[arg(last = true, value_name = "COMMAND")]

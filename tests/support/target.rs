@@ -35,6 +35,7 @@ fn source(name: &str) -> &'static str {
         "busy_regex" => target_source!("busy_regex"),
         "caches" => target_source!("caches"),
         "daemon_threads" => target_source!("daemon_threads"),
+        "doored" => target_source!("doored"),
         "extension_zoo" => target_source!("extension_zoo"),
         "fixture_host" => target_source!("fixture_host"),
         "fork_loop" => target_source!("fork_loop"),
