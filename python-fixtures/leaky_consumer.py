@@ -1,6 +1,6 @@
 """A coroutine that waits for its next message has all before in a local variable.
 
-leakhunt must say: `Message` grows, held by `coroutine consume(): local seen`.
+leakhunt must say: `Message` grows, held by `coroutine consume() at line 19: local seen`.
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """A default argument that is a list: one for all calls, made when the function was.
 
-leakhunt must say: `Row` grows, held by `default argument of leaky_default.collect()`.
+leakhunt must say: `Row` grows, held by `default argument 'rows' of leaky_default.collect()`.
 """
 
 from pace import requests

@@ -1,6 +1,6 @@
 """A generator keeps all values that it was ever sent in a local variable.
 
-leakhunt must say: `Value` grows, held by `generator mean(): local values`.
+leakhunt must say: `Value` grows, held by `generator mean() at line 18: local values`.
 """
 
 from pace import requests

@@ -97,6 +97,8 @@ fn states_are_those_that_python_tells() {
             let expected = match (state[0].as_str(), state[1].as_u64()) {
                 (None, _) => None,
                 (Some("bounded"), Some(most)) => Some(ObjectState::Bounded(most)),
+                (Some("suspended"), Some(line)) => Some(ObjectState::Suspended(line as u32)),
+                (Some("defaults"), Some(most)) => Some(ObjectState::Defaults(most as u32)),
                 (Some(word), _) => Some(of_word(word)),
             };
             let of_type = snapshot.type_of(object).key();
@@ -108,7 +110,6 @@ fn states_are_those_that_python_tells() {
 fn of_word(word: &str) -> ObjectState {
     match word {
         "created" => ObjectState::Created,
-        "suspended" => ObjectState::Suspended,
         "running" => ObjectState::Running,
         "finished" => ObjectState::Finished,
         "pending" => ObjectState::Pending,

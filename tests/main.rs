@@ -74,6 +74,9 @@ mod hunt_fixtures;
 /// Objects that should be gone and their twins, and what objects are in the midst of.
 #[cfg(test)]
 mod inspect;
+/// `lru`: caches of all makers, with the numbers that they tell of themselves.
+#[cfg(test)]
+mod lru;
 /// Real packages in the target: aiohttp, Django, numpy, pandas, gunicorn.
 #[cfg(test)]
 mod packages;

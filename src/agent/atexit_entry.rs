@@ -1,4 +1,4 @@
-//! Takes the agent's callback out of what `atexit` keeps.
+//! What `atexit` keeps, and how the agent's callback is taken out of it.
 //!
 //! By identity: `atexit.unregister` compares with `==`, which runs code of the target's other
 //! callbacks, stops at the first that raises, and removes those that say that they are equal. Up to
@@ -28,6 +28,35 @@ pub(crate) unsafe fn remove(heap: &Heap, atexit: Object, function: usize) -> boo
             remove_from_list(heap, function)
         } else {
             remove_from_array(&heap.capi, atexit, function)
+        }
+    }
+}
+
+/// Hands on each object that `atexit` keeps outside of its module, where `function` is registered. Up to
+/// 3.9 the module itself refers to all.
+pub(crate) fn each_kept(heap: &Heap, function: usize, see: &mut dyn FnMut(usize)) {
+    match heap.layout.minor {
+        ..=9 => {}
+        10..=13 => {
+            let Some(array) = Array::in_interpreter(&heap.capi, function) else {
+                return;
+            };
+            for index in 0..array.n_callbacks as usize {
+                let callback = read(array.callbacks + index * WORD);
+                let references = callback.and_then(|[callback]| read::<3>(callback));
+                for object in references
+                    .into_iter()
+                    .flatten()
+                    .filter(|&object| object != 0)
+                {
+                    see(object);
+                }
+            }
+        }
+        _ => {
+            if let Some((list, _)) = find_list(heap, function) {
+                see(list);
+            }
         }
     }
 }
@@ -88,16 +117,22 @@ unsafe fn find_array(capi: &CApi, atexit: Object, function: usize) -> Option<Arr
                 return Some(array);
             }
         }
-        // Later in the interpreter's state: at 3,488 in 3.10 to 10,728 in 3.13t.
-        const SEARCHED: usize = 16 * 1024;
-        let interpreter = capi.main_interpreter();
-        (interpreter..interpreter + SEARCHED)
-            .step_by(WORD)
-            .find_map(|state| Array::at(state, function))
     }
+    Array::in_interpreter(capi, function)
 }
 
 impl Array {
+    /// From 3.10 on the array is in the interpreter's state: at 3,488 in 3.10 to 10,728 in 3.13t.
+    fn in_interpreter(capi: &CApi, function: usize) -> Option<Self> {
+        const SEARCHED: usize = 16 * 1024;
+        // SAFETY: the caller is inside or a copy of a thread that was, so that the interpreter is
+        // initialised.
+        let interpreter = unsafe { capi.main_interpreter() };
+        (interpreter..interpreter + SEARCHED)
+            .step_by(WORD)
+            .find_map(|state| Self::at(state, function))
+    }
+
     /// The array, if `state` is what holds it.
     fn at(state: usize, function: usize) -> Option<Self> {
         let [callbacks, numbers] = read(state)?;
@@ -145,13 +180,7 @@ impl Array {
 const LIST_AT: core::ops::Range<usize> = 10_240..11_776;
 
 unsafe fn remove_from_list(heap: &Heap, function: usize) -> bool {
-    // SAFETY: the caller is inside, so that the interpreter is initialised.
-    let interpreter = unsafe { heap.capi.main_interpreter() };
-    let found = LIST_AT.step_by(WORD).find_map(|offset| {
-        let [list] = read(interpreter + offset)?;
-        Some((list, entry_of(heap, list, function)?))
-    });
-    let Some((list, index)) = found else {
+    let Some((list, index)) = find_list(heap, function) else {
         return false;
     };
     type SetSlice = unsafe extern "C" fn(Object, isize, isize, Object) -> i32;
@@ -165,6 +194,17 @@ unsafe fn remove_from_list(heap: &Heap, function: usize) -> bool {
         }
         is_done
     }
+}
+
+/// The interpreter's list of callbacks, and the place of `function` there.
+fn find_list(heap: &Heap, function: usize) -> Option<(usize, usize)> {
+    // SAFETY: the caller is inside or a copy of a thread that was, so that the interpreter is
+    // initialised.
+    let interpreter = unsafe { heap.capi.main_interpreter() };
+    LIST_AT.step_by(WORD).find_map(|offset| {
+        let [list] = read(interpreter + offset)?;
+        Some((list, entry_of(heap, list, function)?))
+    })
 }
 
 /// The place in `list`, if it is a list, of a tuple that begins with `function`.

@@ -193,7 +193,7 @@ impl Dump<'_> {
 
     fn show_from(&self, first: usize, asks_tracemalloc: bool, outbox: &mut Outbox) -> ! {
         sys::die_with_parent();
-        let limit_us = u64::from(self.how.object_time_limit_ms) * 1000;
+        let limit_us = self.object_limit_us();
         let mut probe = None;
         for index in first..self.objects.len() {
             let object = self.objects[index];
@@ -246,8 +246,14 @@ impl Dump<'_> {
                     return Ok(());
                 }
                 self.send(outbox, index, &Shown::new(text, Note::Whole))?;
+                // There may be many about one object.
+                sys::alarm(self.object_limit_us());
             }
         }
+    }
+
+    fn object_limit_us(&self) -> u64 {
+        u64::from(self.how.object_time_limit_ms) * 1000
     }
 
     /// Writes where `tracemalloc` says that an object was made.

@@ -31,6 +31,7 @@ mod frames;
 mod generators;
 mod kinds;
 mod labels;
+mod lines;
 mod lz4;
 mod marks;
 mod places;

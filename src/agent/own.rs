@@ -52,6 +52,11 @@ impl OwnObjects {
         }
     }
 
+    /// The callback that is registered with `atexit`.
+    pub(crate) fn callback(&self) -> usize {
+        self.objects[0]
+    }
+
     #[inline(always)]
     pub(crate) fn contain(&self, object: usize) -> bool {
         object == self.objects[0] || object == self.objects[1]

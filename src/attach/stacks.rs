@@ -7,7 +7,6 @@ mod frames;
 mod gil;
 mod interpreters;
 mod layout;
-mod lines;
 mod locals;
 mod locks;
 mod names;

@@ -6,7 +6,9 @@ mod held;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
+mod loops;
 mod suspects;
+mod tasks;
 mod threads;
 
 use std::ffi::OsString;
@@ -28,7 +30,9 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
+pub(crate) use loops::LruArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
+pub(crate) use tasks::{TaskShape, TasksArgs};
 pub(crate) use threads::ThreadsArgs;
 
 const EXIT_CODES: &str = "\
@@ -118,8 +122,10 @@ pub(crate) enum Command {
     Paths(PathsArgs),
     Retained(RetainedArgs),
     Suspects(SuspectsArgs),
+    Tasks(TasksArgs),
     Threads(ThreadsArgs),
     Graph(GraphArgs),
+    Lru(LruArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

@@ -44,6 +44,12 @@ fn built_agent(sources: &Path) -> PathBuf {
         .args(["--target", "x86_64-unknown-linux-gnu", "--"])
         .args(["-C", "link-arg=-nostdlib", "-C", "link-arg=-nostartfiles"])
         .args(["-C", "link-arg=-Wl,--hash-style=gnu,-z,defs,-z,norelro"])
+        .arg("-C")
+        .arg(format!(
+            "link-arg=-Wl,-T,{}",
+            sources.join("image.ld").display()
+        ))
+        .args(["-C", "link-arg=-Wl,--no-eh-frame-hdr"])
         .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2")
         .env("CARGO_PROFILE_RELEASE_LTO", "fat")
         .env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "1")

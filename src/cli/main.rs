@@ -5,6 +5,7 @@ mod account;
 mod agent_image;
 mod args;
 mod budget;
+mod caches;
 mod capture;
 mod cgroup;
 mod commands;
@@ -31,6 +32,7 @@ mod snapshot_folder;
 mod spawned;
 mod subject;
 mod target;
+mod tasks;
 mod threads;
 mod trace;
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::attributes::{attribute, entries, field, items};
-use crate::snapshot::{LabelName, ObjId, RootKind, Snapshot};
+use crate::snapshot::{LabelName, ObjId, ObjectState, RootKind, Snapshot};
 
 /// The modules by their globals. `O(modules)`.
 #[derive(Clone, Debug, Default)]
@@ -123,6 +123,23 @@ impl Functions {
         let first = names.len().checked_sub(cells.len())?;
         snapshot.key_text(names[first + place])
     }
+
+    /// The name of the parameter that one of a function's defaults is of, by its place among these.
+    pub(crate) fn parameter<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        function: ObjId,
+        place: u32,
+    ) -> Option<&'s str> {
+        let Some(ObjectState::Defaults(n_positional)) = snapshot.state_of(function) else {
+            return None;
+        };
+        let defaults = items(snapshot, field(snapshot, function, "__defaults__")?);
+        let first = (n_positional as usize).checked_sub(defaults.count())?;
+        let names = names_of_locals(snapshot, code_of(snapshot, function)?)?;
+        let name = items(snapshot, names).nth(first + place as usize)?;
+        snapshot.key_text(name)
+    }
 }
 
 /// The code of a function, or of what runs one; up to 3.10 a suspended one has it in its frame, too.
@@ -158,8 +175,10 @@ fn internal(snapshot: &Snapshot, object: ObjId, name: &str) -> Option<ObjId> {
 
 /// The tuple that ends with the names of the free variables.
 fn names_of_variables(snapshot: &Snapshot, code: ObjId) -> Option<ObjId> {
-    if let Some(names) = field(snapshot, code, "co_freevars") {
-        return Some(names);
-    }
-    internal(snapshot, code, "co_localsplusnames")
+    field(snapshot, code, "co_freevars").or_else(|| internal(snapshot, code, "co_localsplusnames"))
+}
+
+/// The tuple that begins with the names of the parameters.
+fn names_of_locals(snapshot: &Snapshot, code: ObjId) -> Option<ObjId> {
+    internal(snapshot, code, "co_localsplusnames").or_else(|| field(snapshot, code, "co_varnames"))
 }

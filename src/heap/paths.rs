@@ -1,5 +1,6 @@
 //! How an object is held: the shortest path to it from a root, printed so that a person can type it.
 
+mod at_exit;
 mod classes;
 mod fleeting;
 mod holder;

@@ -195,8 +195,8 @@ pub enum RootKind {
 pub enum ObjectState {
     /// A generator, coroutine or asynchronous generator that was never started.
     Created,
-    /// One that waits in a `yield` or an `await`.
-    Suspended,
+    /// One that waits in a `yield` or an `await`, in this line; 0 where it is not known.
+    Suspended(u32),
     /// One whose frame is a thread's.
     Running,
     /// One that ended, by itself or by `close()`; a Task or Future with a result or an exception.
@@ -212,6 +212,9 @@ pub enum ObjectState {
     /// A container that throws out an entry before it holds more than so many: a `deque` with
     /// `maxlen`, a `functools.lru_cache` with `maxsize`.
     Bounded(u64),
+    /// A function with default arguments: so many of its parameters can be given by position, the last
+    /// of which have them.
+    Defaults(u32),
 }
 
 /// Texts, each once.

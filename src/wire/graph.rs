@@ -172,7 +172,7 @@ code! {
     pub enum StateKind {
         /// A generator, coroutine or asynchronous generator that was never started.
         Created = 0,
-        /// One that waits in a `yield` or an `await`.
+        /// One that waits in a `yield` or an `await`, in the line `number`.
         Suspended = 1,
         /// One whose frame is a thread's.
         Running = 2,
@@ -188,18 +188,21 @@ code! {
         Closed = 7,
         /// A container that throws out an entry before it holds more than `number`.
         Bounded = 8,
+        /// A function with default arguments: `number` of its parameters can be given by position, the
+        /// last of which have them.
+        Defaults = 9,
     }
 }
 
 record! {
-    /// The state of the object that came last. Of kinds of objects whose state is not known, and of
-    /// containers that have no bound, nothing is sent.
+    /// The state of the object that came last. Of kinds of objects whose state is not known, of
+    /// containers that have no bound and of functions without defaults nothing is sent.
     pub struct StateDef {
         /// The object.
         pub address: u64,
         /// What it is.
         pub kind: StateKind,
-        /// Of [`StateKind::Bounded`] the most entries; else 0.
+        /// See [`StateKind`]; 0 where there is none, or it is not known.
         pub number: u64,
     }
 }

@@ -23,6 +23,7 @@ mod capi;
 mod codec;
 mod frames;
 mod graph;
+mod lines;
 mod reply;
 mod request;
 
@@ -35,6 +36,7 @@ pub use graph::{
     LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
+pub use lines::line_of;
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
     Reply, Traced, TypeRow, WalkDone, WalkEnd,

@@ -33,6 +33,7 @@ fn source(name: &str) -> &'static str {
         "busy_c" => target_source!("busy_c"),
         "busy_python" => target_source!("busy_python"),
         "busy_regex" => target_source!("busy_regex"),
+        "caches" => target_source!("caches"),
         "daemon_threads" => target_source!("daemon_threads"),
         "extension_zoo" => target_source!("extension_zoo"),
         "fixture_host" => target_source!("fixture_host"),

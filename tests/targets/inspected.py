@@ -35,6 +35,13 @@ def state(thing, word, number=None):
     return thing
 
 
+def suspended(thing):
+    """One that waits, in a line that its frame tells."""
+    frames = [getattr(thing, name, None) for name in ("gi_frame", "cr_frame", "ag_frame")]
+    [frame] = [frame for frame in frames if frame is not None]
+    return state(thing, "suspended", frame.f_lineno)
+
+
 def wait_in_thread(function):
     """Runs a function in a thread until it waits; answers the thread."""
     ready = threading.Event()
@@ -60,6 +67,44 @@ def rest_within(ready):
     ready.set()
     rest()
     yield
+
+
+FAR = """
+def far(first,
+        second=1):
+    def within():
+        pass
+{gap}    for number in range(3):
+        yield (number
+               if number != 1 else
+{gap}               -1)
+{gap}        if number == 1:
+            yield
+"""
+
+
+def in_far_lines():
+    """Lines are told by steps: small and large ones, forward and back."""
+    for n_lines in (1, 10, 100, 200, 3000):
+        module = {}
+        exec(FAR.format(gap="\n" * n_lines), module)
+        for n_steps in range(1, 5):
+            generator = module["far"](1)
+            for _ in range(n_steps):
+                next(generator)
+            suspended(generator)
+
+
+def with_defaults():
+    def positional(first, second=1, *rest, third, fourth=4):
+        pass
+
+    def by_name_alone(first, *, second=2):
+        pass
+
+    state(positional, "defaults", 2)
+    state(lambda first=1: first, "defaults", 1)
+    state(by_name_alone, None)
 
 
 async def at_once():
@@ -89,12 +134,12 @@ def generators():
     closed = count()
     next(closed)
     closed.close()
-    suspended = count()
-    next(suspended)
+    waits = count()
+    next(waits)
     ended = "exhausted or closed generator"
     case("exhausted generator", LEAKING, ended, state(exhausted, "finished"))
     case("closed generator", LEAKING, ended, state(closed, "finished"))
-    case("suspended generator", UNKNOWN, "", state(suspended, "suspended"))
+    case("suspended generator", UNKNOWN, "", suspended(waits))
     case("generator that was not started", UNKNOWN, "", state(count(), "created"))
     running = []
 
@@ -111,7 +156,7 @@ def generators():
 
     outer = delegate()
     next(outer)
-    case("generator that waits for another", UNKNOWN, "", state(outer, "suspended"))
+    case("generator that waits for another", UNKNOWN, "", suspended(outer))
 
     slow = count_slowly()
     finish(slow.__anext__())
@@ -120,7 +165,7 @@ def generators():
     case("closed asynchronous generator", LEAKING, ended, state(slow, "finished"))
     slow = count_slowly()
     finish(slow.__anext__())
-    case("suspended asynchronous generator", UNKNOWN, "", state(slow, "suspended"))
+    case("suspended asynchronous generator", UNKNOWN, "", suspended(slow))
 
     case("finished coroutine", LEAKING, "finished coroutine", state(finish(at_once()), "finished"))
     never = "coroutine that was never awaited"
@@ -421,7 +466,8 @@ def classes():
 
 
 for make in (
-    generators, in_hand, tasks, files, transports, executors, threads, exceptions, caches, classes,
+    generators, in_far_lines, with_defaults, in_hand, tasks, files, transports, executors, threads,
+    exceptions, caches, classes,
 ):
     make()
 del make

@@ -3,14 +3,16 @@
 `grow(first, n)` adds `n` objects to each place. Expressions are evaluated as in any target, so that
 the `id()` of what a path leads to can be asked for.
 """
+import atexit
 import collections
 import functools
 import types
+import weakref
 
 PLACES = [
     "global_dict", "big_dict", "global_list", "class_list", "closure", "default", "bound_method",
     "generator", "coroutine", "frame", "deque", "set", "slots", "nested", "lru", "attribute",
-    "tuple_key", "partial", "ordered", "default_dict", "dict_sub", "chain", "number_key",
+    "tuple_key", "partial", "ordered", "default_dict", "dict_sub", "chain", "number_key", "at_exit",
 ]
 
 
@@ -91,6 +93,23 @@ def keep_in_default(one, kept=[]):
     kept.append(one)
 
 
+class Kept(list):
+    """A list to which nothing needs to refer but what is asked about."""
+
+
+def forget_at_exit():
+    kept = Kept()
+
+    def forget():
+        kept.clear()
+
+    atexit.register(forget)
+    return weakref.ref(kept), getattr(forget.__code__, "co_qualname", "forget")
+
+
+AT_EXIT, FORGET = forget_at_exit()
+
+
 @functools.lru_cache(maxsize=None)
 def cached(one):
     return None
@@ -161,6 +180,7 @@ def add(n):
     DICT_SUB["key-%d" % n] = one("dict_sub")
     HEAD[0] = (HEAD[0], one("chain"))
     NESTED[7]["seats"].append(one("number_key"))
+    AT_EXIT().append(one("at_exit"))
 
 
 def grow(first, n):
@@ -168,6 +188,18 @@ def grow(first, n):
         add(number)
     gc.collect()
     return n
+
+
+def holders():
+    """What some places are called."""
+    generator, coroutine = GENERATOR.gi_frame.f_lineno, COROUTINE.cr_frame.f_lineno
+    return {
+        "default": "default argument 'kept' of __main__.keep_in_default()",
+        "closure": "cell 'kept' of __main__.keep_in_closure()",
+        "generator": "generator generate() at line %d: local held" % generator,
+        "coroutine": "coroutine wait() at line %d: local held" % coroutine,
+        "at_exit": "cell 'kept' of atexit callback __main__.%s()" % FORGET,
+    }
 
 
 def at(path):

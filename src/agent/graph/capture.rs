@@ -146,11 +146,7 @@ impl<'a> Capture<'a> {
             }
             Kind::Code => {
                 code::references(heap, memory, object, &mut self.emitter);
-                code::each_name(heap, memory, object, &mut |name| {
-                    if self.emitter.reach(name) {
-                        self.emitter.marks.add_key(name);
-                    }
-                });
+                code::each_name(heap, memory, object, &mut |name| self.add_name(name));
             }
             Kind::Generator => generators::references(heap, memory, object, &mut self.emitter),
             Kind::Frame => frames::object_references(heap, memory, object, &mut self.emitter),
@@ -173,9 +169,20 @@ impl<'a> Capture<'a> {
         }
     }
 
+    /// Notes a `str` whose characters are sent.
+    fn add_name(&mut self, name: usize) {
+        if self.emitter.reach(name) {
+            self.emitter.marks.add_key(name);
+        }
+    }
+
     #[cold]
     fn state(&mut self, rule: StateRule, object: usize) {
-        if let Some(state) = rule.state(self.walk.heap, self.walk.memory, object) {
+        let (heap, memory) = (self.walk.heap, self.walk.memory);
+        if let Some(state) = rule.state(heap, memory, object) {
+            if rule == StateRule::Function {
+                code::each_name_with_default(heap, memory, object, &mut |name| self.add_name(name));
+            }
             let Emitter { stream, budget, .. } = &mut self.emitter;
             stream.write(budget, |writer| writer.state(&state));
         }

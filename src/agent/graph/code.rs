@@ -100,6 +100,57 @@ pub(crate) fn each_name(heap: &Heap, memory: Memory, code: usize, see: &mut dyn 
     }
 }
 
+/// Which of a function's parameters that can be given by position have a default; `None` where none has.
+pub(crate) fn positional_with_defaults(
+    heap: &Heap,
+    memory: Memory,
+    function: usize,
+) -> Option<core::ops::Range<usize>> {
+    let layout = &heap.layout;
+    let (code, defaults) = function_fields(heap, memory, function);
+    if defaults == 0 || layout.type_of(memory, defaults) != heap.capi.address(Capi::PyTuple_Type) {
+        return None;
+    }
+    let n_positional = number(heap, memory, code, b"co_argcount")?;
+    let first = n_positional.checked_sub(len_of(heap, memory, defaults))?;
+    Some(first..n_positional)
+}
+
+/// Hands on the `str` objects that are the names of those.
+pub(crate) fn each_name_with_default(
+    heap: &Heap,
+    memory: Memory,
+    function: usize,
+    see: &mut dyn FnMut(usize),
+) {
+    let (code, _) = function_fields(heap, memory, function);
+    let [names, ..] = LocalNames::of(heap, memory, code).tuples;
+    let with_default = positional_with_defaults(heap, memory, function);
+    for index in with_default.into_iter().flatten() {
+        if index < len_of(heap, memory, names) {
+            see(memory.word(names + heap.layout.tuple_items + index * 8));
+        }
+    }
+}
+
+/// `__code__` and `__defaults__`.
+fn function_fields(heap: &Heap, memory: Memory, function: usize) -> (usize, usize) {
+    let (code, defaults) = match heap.layout.minor {
+        ..=9 => (0, 16),
+        _ => (32, 40),
+    };
+    let fields = function + heap.layout.header;
+    (memory.word(fields + code), memory.word(fields + defaults))
+}
+
+/// A number that code objects show under a name.
+pub(crate) fn number(heap: &Heap, memory: Memory, code: usize, name: &[u8]) -> Option<usize> {
+    let offset = heap
+        .layout
+        .member(memory, heap.capi.address(Capi::PyCode_Type), name)?;
+    Some(memory.half(code + offset) as usize)
+}
+
 /// The names of a code object's local variables, in the order of their places in a frame.
 pub(crate) struct LocalNames {
     /// Up to three tuples, one after the other; 0 for none.

@@ -249,7 +249,7 @@ fn named(sink: &mut dyn EdgeSink, kind: LabelKind, name: &[u8], (target, is_owne
 /// The object that a place of a frame refers to, and whether its count has that reference. In the
 /// lowest bits of such a place there are marks, from 3.13 on in free-threaded builds, from 3.14 on in
 /// all: 1 for a reference that is not counted, 2 for no object, 3 for a number.
-fn reference(heap: &Heap, place: usize) -> (usize, bool) {
+pub(crate) fn reference(heap: &Heap, place: usize) -> (usize, bool) {
     const MARKS: usize = 3;
     if heap.layout.minor < 13 {
         return (place, true);

@@ -2,6 +2,7 @@
 
 use leakhunt_wire::{Capi, RootKind};
 
+use crate::atexit_entry;
 use crate::dicts;
 use crate::graph::threads;
 use crate::heap::Heap;
@@ -36,6 +37,9 @@ pub(crate) fn each(
             }
         }
     }
+    atexit_entry::each_kept(heap, heap.own.callback(), &mut |kept| {
+        see(RootKind::Interpreter, kept, 0, b"atexit callbacks");
+    });
     threads::each(heap, memory, &mut |thread| {
         threads::each_reference(heap, memory, thread, &mut |target, field| {
             see(RootKind::Thread, target, thread.native_id, field);

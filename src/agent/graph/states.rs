@@ -8,6 +8,7 @@ use leakhunt_wire::{StateDef, StateKind};
 
 use crate::graph::frame_layout::{Generator, OldFrame};
 use crate::graph::kinds::Kind;
+use crate::graph::{code, lines};
 use crate::heap::Heap;
 use crate::layout::Layout;
 use crate::memory::Memory;
@@ -26,6 +27,7 @@ pub(crate) enum StateRule {
     Descriptor,
     Deque,
     LruCache,
+    Function,
 }
 
 /// Where a future keeps its state and its result, in an object of one of two sizes: that of a Future
@@ -69,6 +71,7 @@ impl StateRule {
             _ if kind == Kind::Generator => Self::Generator,
             _ if kind == Kind::Deque => Self::Deque,
             b"functools._lru_cache_wrapper" => Self::LruCache,
+            b"function" => Self::Function,
             b"_asyncio.Future" | b"_asyncio.Task" => Self::Future,
             b"_io.FileIO" | b"_socket.socket" => Self::Descriptor,
             _ => Self::None,
@@ -91,13 +94,23 @@ impl StateRule {
         let alone = |kind| Some((kind, 0));
         let (kind, number) = match self {
             Self::None => None,
-            Self::Generator => alone(generator(layout, memory, object)),
+            Self::Generator => match generator(layout, memory, object) {
+                StateKind::Suspended => {
+                    let line = lines::of_suspended(heap, memory, object).unwrap_or(0);
+                    Some((StateKind::Suspended, line))
+                }
+                kind => alone(kind),
+            },
             Self::Future => alone(future(layout, memory, object)?),
             Self::Descriptor => match memory.half(object + layout.header) as i32 {
                 NO_DESCRIPTOR => alone(StateKind::Closed),
                 0.. => alone(StateKind::Open),
                 _ => None,
             },
+            Self::Function => {
+                let positional = code::positional_with_defaults(heap, memory, object)?;
+                Some((StateKind::Defaults, positional.end as u64))
+            }
             Self::Deque => bound(memory, object + layout.header + 48),
             Self::LruCache => {
                 let cache = memory.word(object + layout.header + 56);

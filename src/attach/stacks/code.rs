@@ -1,8 +1,7 @@
 //! What a code object says of itself, and the functions that it is the code of.
 
-use leakhunt_wire::Capi;
+use leakhunt_wire::{Capi, line_of};
 
-use super::lines::line_of;
 use super::objects::Objects;
 
 /// The most characters of a name or path, and bytes of a line table.

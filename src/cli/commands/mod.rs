@@ -8,6 +8,7 @@ mod growth;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 pub(crate) mod inventory;
+mod lru;
 mod memory;
 mod paths;
 mod ps;
@@ -16,6 +17,7 @@ mod show;
 mod snapshot;
 mod sources;
 mod suspects;
+mod tasks;
 mod threads;
 
 use crate::args::{Cli, Command};
@@ -39,8 +41,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -6,6 +6,7 @@ pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
 pub(crate) mod hunt;
+pub(crate) mod lru;
 pub(crate) mod numbers;
 pub(crate) mod paths;
 pub(crate) mod picture;
@@ -18,6 +19,7 @@ pub(crate) mod sources;
 mod sparkline;
 pub(crate) mod suspects;
 mod table;
+pub(crate) mod tasks;
 pub(crate) mod text;
 pub(crate) mod threads;
 

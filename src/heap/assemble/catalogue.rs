@@ -126,7 +126,7 @@ impl Catalogue {
         }
         let state = match def.kind {
             StateKind::Created => ObjectState::Created,
-            StateKind::Suspended => ObjectState::Suspended,
+            StateKind::Suspended => ObjectState::Suspended(u32::try_from(def.number).unwrap_or(0)),
             StateKind::Running => ObjectState::Running,
             StateKind::Finished => ObjectState::Finished,
             StateKind::Pending => ObjectState::Pending,
@@ -134,6 +134,9 @@ impl Catalogue {
             StateKind::Open => ObjectState::Open,
             StateKind::Closed => ObjectState::Closed,
             StateKind::Bounded => ObjectState::Bounded(def.number),
+            StateKind::Defaults => {
+                ObjectState::Defaults(u32::try_from(def.number).unwrap_or(u32::MAX))
+            }
         };
         self.states.push((def.address, state));
         Ok(())

@@ -114,9 +114,24 @@ impl SnapshotPart {
                     required int32 object (INTEGER(32,false));
                     required binary state (UTF8);
                     optional int64 max_entries (INTEGER(64,false));
+                    optional int32 number (INTEGER(32,false));
                 }"
             }
             Self::Meta => "",
+        }
+    }
+
+    /// Its columns in snapshots of earlier versions, where it had others.
+    fn earlier_columns(self) -> Option<&'static str> {
+        match self {
+            Self::States => Some(
+                "message states {
+                    required int32 object (INTEGER(32,false));
+                    required binary state (UTF8);
+                    optional int64 max_entries (INTEGER(64,false));
+                }",
+            ),
+            _ => None,
         }
     }
 
@@ -162,4 +177,12 @@ pub(super) fn properties(part: SnapshotPart) -> Arc<WriterProperties> {
 /// The columns of a file, as Parquet has them.
 pub(super) fn schema(part: SnapshotPart) -> parquet::errors::Result<Type> {
     parquet::schema::parser::parse_message_type(part.columns())
+}
+
+/// The same of earlier versions, where it had others.
+pub(super) fn earlier_schema(part: SnapshotPart) -> parquet::errors::Result<Option<Type>> {
+    let columns = part.earlier_columns();
+    columns
+        .map(parquet::schema::parser::parse_message_type)
+        .transpose()
 }

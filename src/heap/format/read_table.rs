@@ -12,7 +12,7 @@ use parquet::file::reader::{ChunkReader, Length, SerializedPageReader};
 
 use super::FormatError;
 use super::meta::FileFacts;
-use super::part::{SnapshotPart, schema};
+use super::part::{SnapshotPart, earlier_schema, schema};
 
 /// Rows that are decoded at once.
 const BATCH_ROWS: usize = 16 * 1024;
@@ -28,6 +28,7 @@ const MIN_PLAUSIBLE_ROWS: u64 = 1 << 16;
 pub(super) struct TableReader<R> {
     part: SnapshotPart,
     n_rows: usize,
+    is_of_earlier_version: bool,
     metadata: ParquetMetaData,
     chunks: Arc<SmallPages<R>>,
 }
@@ -69,7 +70,10 @@ impl<R: ChunkReader + 'static> TableReader<R> {
         let metadata = ParquetMetaDataReader::new()
             .parse_and_finish(&chunks)
             .map_err(parquet)?;
-        if *metadata.file_metadata().schema() != schema(part).map_err(parquet)? {
+        let found = metadata.file_metadata().schema();
+        let earlier = earlier_schema(part).map_err(parquet)?;
+        let is_of_earlier_version = earlier.is_some_and(|earlier| *found == earlier);
+        if !is_of_earlier_version && *found != schema(part).map_err(parquet)? {
             return Err(FormatError::Columns { file });
         }
         let found = metadata.row_groups().iter().try_fold(0_u64, |sum, group| {
@@ -85,9 +89,15 @@ impl<R: ChunkReader + 'static> TableReader<R> {
         Ok(Self {
             part,
             n_rows,
+            is_of_earlier_version,
             metadata,
             chunks: Arc::new(SmallPages(chunks)),
         })
+    }
+
+    /// Whether it has the columns of an earlier version.
+    pub(super) fn is_of_earlier_version(&self) -> bool {
+        self.is_of_earlier_version
     }
 
     /// Room for as many values as there are rows.

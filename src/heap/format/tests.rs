@@ -164,6 +164,24 @@ fn a_folder_of_version_1_is_read() {
     assert_same(&read(&folder).unwrap(), &expected);
 }
 
+/// Never change the sample: it is of a version that had no numbers of states.
+#[test]
+fn states_of_an_earlier_version_are_read() {
+    const STATES: &[u8] = include_bytes!("samples/v1-states.parquet");
+    let mut folder = written(&sample());
+    let facts = serde_json::json!({
+        "rows": 4, "bytes": STATES.len(), "crc32": crc32fast::hash(STATES),
+    });
+    let mut meta: serde_json::Value = serde_json::from_slice(&folder["meta.json"]).unwrap();
+    meta["files"]["states.parquet"] = facts;
+    folder.insert("meta.json", meta.to_string().into());
+    folder.insert("states.parquet", Bytes::from_static(STATES));
+    let mut expected = sample();
+    expected.states.remove(3);
+    expected.states[0].1 = ObjectState::Suspended(0);
+    assert_same(&read(&folder).unwrap(), &expected);
+}
+
 #[test]
 fn meta_tells_what_the_snapshot_is_of() {
     let folder = written(&sample());

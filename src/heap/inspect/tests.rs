@@ -86,7 +86,7 @@ fn tasks_and_futures_that_are_done_leak_and_pending_ones_do_not() {
 fn a_generator_that_ended_leaks_unless_somebody_has_it_in_hand() {
     let mut shop = Shop::new();
     let ended = shop.with_state("generator", ObjectState::Finished);
-    let waits = shop.with_state("generator", ObjectState::Suspended);
+    let waits = shop.with_state("generator", ObjectState::Suspended(31));
     let fresh = shop.with_state("generator", ObjectState::Created);
     let in_hand = shop.with_state("generator", ObjectState::Finished);
     let runs = shop.with_state("coroutine", ObjectState::Running);
@@ -246,7 +246,7 @@ fn a_coroutine_that_nobody_awaits_leaks_and_one_of_a_task_does_not() {
     shop.heap.reference(task, Via::Unnamed, scheduled);
     let several = shop.heap.tracked("list");
     shop.heap.reference(several, Via::Item(0), in_hand);
-    let main = shop.with_state("coroutine", ObjectState::Suspended);
+    let main = shop.with_state("coroutine", ObjectState::Suspended(31));
     shop.heap.reference(main, Via::Local("several"), several);
     let heap = shop.heap.finish();
     assert_leaks(&heap, forgotten, "coroutine that was never awaited");
@@ -280,7 +280,7 @@ fn a_kept_exception_leaks_with_its_frames_and_a_handled_one_does_not() {
         .reference(handled, Via::Attribute("__context__"), cause);
     shop.heap
         .named_root(RootKind::Thread, handled, 1, "handled exception");
-    let main = shop.with_state("coroutine", ObjectState::Suspended);
+    let main = shop.with_state("coroutine", ObjectState::Suspended(31));
     let errors = shop.heap.tracked("list");
     shop.heap
         .reference(main, Via::Internal("handled exception"), within);
@@ -311,7 +311,7 @@ fn a_frame_that_runs_or_is_suspended_does_not_leak_by_a_traceback() {
     shop.heap
         .reference(frame, Via::Internal("frame object"), runs);
     shop.heap.reference(frame, Via::Internal("stack"), on_stack);
-    let coroutine = shop.with_state("coroutine", ObjectState::Suspended);
+    let coroutine = shop.with_state("coroutine", ObjectState::Suspended(31));
     shop.heap
         .reference(coroutine, Via::Internal("frame object"), waits);
     let heap = shop.heap.finish();

@@ -98,8 +98,16 @@ fn owner<'p>(
             || module_of(&step.expression),
             |class| &snapshot.types[class.0 as usize].module,
         )
+    } else if is_exact(snapshot, step.object, "function") {
+        // One that no module leads to says itself where it was made.
+        match module_of(&step.expression) {
+            "" => paths
+                .functions
+                .module_of(snapshot, step.object)
+                .unwrap_or(""),
+            module => module,
+        }
     } else if is_exact(snapshot, step.object, "module")
-        || is_exact(snapshot, step.object, "function")
         // The value of a context variable, which a module has.
         || step.expression.ends_with(".get()")
     {

@@ -2,6 +2,7 @@
 
 use leakhunt_wire::TypeFlags;
 
+use super::at_exit;
 use super::classes::Shadow;
 use super::spoken::{Role, spoken};
 use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
@@ -169,7 +170,11 @@ impl Printer<'_> {
             PathRoot::Builtins => self.attributes(None, &builtins()),
             PathRoot::Frame { function, .. } => Place::fixed(format!("frame {function}()"), false),
             PathRoot::Interpreter { field } => {
-                Place::fixed(format!("<{field} of the interpreter>"), false)
+                let root = Place::fixed(format!("<{field} of the interpreter>"), false);
+                match field == at_exit::FIELD {
+                    true => at_exit::root(self, object, root),
+                    false => root,
+                }
             }
             PathRoot::Thread { field, thread } => {
                 Place::fixed(format!("<{field} of thread {thread}>"), false)

@@ -1,10 +1,10 @@
 //! What people call what code names in a roundabout way: the variables of closures, default arguments,
 //! caches, the local variables of suspended functions.
 
-use super::is_exact;
 use super::print::{Place, Printer};
+use super::{at_exit, is_exact};
 use crate::attributes::items;
-use crate::snapshot::{Label, LabelName, ObjId, Type};
+use crate::snapshot::{Label, LabelName, ObjId, ObjectState, Type};
 
 /// What the references of an object go by.
 #[derive(Clone, Debug, Default)]
@@ -22,6 +22,10 @@ pub(super) enum Role {
     KeywordDefaults(Function),
     /// The frame of a suspended function, by what that is called.
     Frame(String),
+    /// The list of what `atexit` calls.
+    AtExit,
+    /// An entry there: a function and its arguments.
+    AtExitEntry,
 }
 
 /// A function, and what it is called.
@@ -80,9 +84,11 @@ pub(super) fn spoken(
             }
         }
         (LabelName::Item(index), Role::Defaults(function)) => {
-            let argument = match items(snapshot, from).count() {
-                1 => String::new(),
-                _ => format!(" {index}"),
+            let parameter = functions.parameter(snapshot, function.object, index);
+            let argument = match parameter {
+                Some(name) => format!(" '{name}'"),
+                None if items(snapshot, from).count() == 1 => String::new(),
+                None => format!(" {index}"),
             };
             next.called(format!("default argument{argument} of {}()", function.name))
         }
@@ -93,6 +99,13 @@ pub(super) fn spoken(
                 }
                 None => next,
             }
+        }
+        (LabelName::Item(_), Role::AtExit) => next
+            .called("atexit callback".to_owned())
+            .with(Role::AtExitEntry),
+        (LabelName::Item(_), Role::AtExitEntry) => next.called(at_exit::name(printer, to)),
+        (LabelName::None, _) if at_exit::is_its_module(printer, from, &before.name) => {
+            next.called(at_exit::name(printer, to))
         }
         (LabelName::Internal(_), _)
             if is_suspended(from_type) && is_exact(snapshot, to, "frame") =>
@@ -164,7 +177,7 @@ fn of_function(function: ObjId, before: &Place, attribute: &str, next: Place) ->
     next.with(role)
 }
 
-/// `coroutine work()`, of a suspended function with its frame, or of a frame object alone.
+/// `coroutine work() at line 31`, of a suspended function with its frame, or of a frame object alone.
 fn called(printer: &Printer<'_>, suspended: ObjId, frame: ObjId) -> Option<String> {
     let snapshot = printer.snapshot;
     let function = printer.paths.functions.name_of(snapshot, frame)?;
@@ -172,7 +185,11 @@ fn called(printer: &Printer<'_>, suspended: ObjId, frame: ObjId) -> Option<Strin
         "async_generator" => "async generator",
         kind => kind,
     };
-    Some(format!("{kind} {}()", function.name))
+    let line = match snapshot.state_of(suspended) {
+        Some(ObjectState::Suspended(line @ 1..)) => format!(" at line {line}"),
+        _ => String::new(),
+    };
+    Some(format!("{kind} {}(){line}", function.name))
 }
 
 #[cfg(test)]

@@ -167,8 +167,8 @@ fn rows_that_cannot_be_are_named() {
             "roots.parquet, row 2: there is no such object",
         ),
         (
-            |s| s.states[3].0 = ObjId(9),
-            "states.parquet, row 3: there is no such object",
+            |s| s.states[4].0 = ObjId(9),
+            "states.parquet, row 4: there is no such object",
         ),
         (
             |s| s.states[1].0 = s.states[0].0,
@@ -293,17 +293,20 @@ fn a_root_of_an_unknown_kind_is_refused() {
 
 #[test]
 fn a_state_that_cannot_be_is_refused() {
-    let with = |word: &'static str, bound: Option<u64>| {
+    let with = |word: &'static str, bound: Option<u64>, number: Option<u32>| {
         error(&with_table(SnapshotPart::States, 1, |columns| {
             columns.u32s([0].into_iter())?;
             columns.words([word].into_iter())?;
-            columns.some_u64s([bound].into_iter())
+            columns.some_u64s([bound].into_iter())?;
+            columns.some_u32s([number].into_iter())
         }))
     };
     let expected = "states.parquet, row 0: there is no such state";
-    assert_eq!(with("ghost", None), expected);
-    assert_eq!(with("bounded", None), expected);
-    assert_eq!(with("closed", Some(3)), expected);
+    assert_eq!(with("ghost", None, None), expected);
+    assert_eq!(with("bounded", None, None), expected);
+    assert_eq!(with("closed", Some(3), None), expected);
+    assert_eq!(with("closed", None, Some(3)), expected);
+    assert_eq!(with("defaults", None, None), expected);
 }
 
 #[test]

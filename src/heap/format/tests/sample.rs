@@ -121,9 +121,10 @@ pub(super) fn sample() -> Snapshot {
         root(RootKind::Thread, 3, u64::MAX, "context"),
     ];
     snapshot.states = vec![
-        (ObjId(2), ObjectState::Suspended),
+        (ObjId(2), ObjectState::Suspended(31)),
         (ObjId(3), ObjectState::Bounded(0)),
         (ObjId(6), ObjectState::Bounded(u64::MAX)),
+        (ObjId(7), ObjectState::Defaults(2)),
         (ObjId(8), ObjectState::Closed),
     ];
     snapshot

@@ -115,7 +115,7 @@ fn a_list_of_links_has_one_fingerprint_however_long() {
 fn a_coroutine_is_the_same_with_a_frame_object_and_without() {
     let local_of = |has_frame_object| {
         let mut shop = Shop::new();
-        let coroutine = shop.with_state("coroutine", ObjectState::Suspended);
+        let coroutine = shop.with_state("coroutine", ObjectState::Suspended(31));
         let owner = if has_frame_object {
             let frame = shop.heap.tracked("frame");
             shop.heap

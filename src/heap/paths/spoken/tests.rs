@@ -1,6 +1,6 @@
 use crate::builder::{SnapshotBuilder, Via};
 use crate::paths::Paths;
-use crate::snapshot::{ObjId, RootKind};
+use crate::snapshot::{ObjId, ObjectState, RootKind};
 
 /// A heap with the module `shop`.
 struct Shop {
@@ -108,12 +108,51 @@ fn default_arguments_are_told_from_the_function() {
     let rows = shop.held(defaults, Via::Item(1), "list");
     let row = shop.held(rows, Via::Item(0), "shop.Row");
     shop.assert_held_by(row, "default argument 1 of shop.two()");
+    let named = shop.function("named", &["first", "seen", "rows", "local"]);
+    shop.heap.state(named, ObjectState::Defaults(3));
+    let defaults = shop.held(named, Via::Attribute("__defaults__"), "tuple");
+    shop.held(defaults, Via::Item(0), "list");
+    let rows = shop.held(defaults, Via::Item(1), "list");
+    let row = shop.held(rows, Via::Item(0), "shop.Row");
+    shop.assert_held_by(row, "default argument 'rows' of shop.named()");
     let by_name = shop.global("by_name", "function");
     let defaults = shop.held(by_name, Via::Attribute("__kwdefaults__"), "dict");
     let rows = shop.heap.object("list");
     shop.heap.entry(defaults, "rows", rows);
     let row = shop.held(rows, Via::Item(0), "shop.Row");
     shop.assert_held_by(row, "default argument 'rows' of shop.by_name()");
+}
+
+#[test]
+fn what_atexit_keeps_is_told_from_the_callback() {
+    let mut shop = Shop::new();
+    let field = "atexit callbacks";
+    let callback = |shop: &mut Shop, function| {
+        let code = shop.held(function, Via::Attribute("__code__"), "code");
+        shop.text(code, Via::Attribute("co_name"), "save");
+        let rows = shop.held(function, Via::Attribute("rows"), "list");
+        shop.held(rows, Via::Item(0), "shop.Row")
+    };
+    let function = shop.heap.object("function");
+    let direct = callback(&mut shop, function);
+    shop.heap
+        .named_root(RootKind::Interpreter, function, 0, field);
+    shop.assert_held_by(direct, "atexit callback save.rows");
+    let list = shop.heap.object("list");
+    shop.heap.named_root(RootKind::Interpreter, list, 0, field);
+    let entry = shop.held(list, Via::Item(0), "tuple");
+    let function = shop.held(entry, Via::Item(0), "function");
+    let listed = callback(&mut shop, function);
+    shop.assert_held_by(listed, "atexit callback save.rows");
+    let arguments = shop.held(entry, Via::Item(1), "tuple");
+    let cart = shop.held(arguments, Via::Item(0), "shop.Cart");
+    let row = shop.held(cart, Via::Attribute("row"), "shop.Row");
+    shop.assert_held_by(row, "arguments of an atexit callback[0]");
+    let modules = shop.modules;
+    let atexit = shop.heap.module(modules, "atexit");
+    let function = shop.held(atexit, Via::Unnamed, "function");
+    let early = callback(&mut shop, function);
+    shop.assert_held_by(early, "atexit callback save.rows");
 }
 
 #[test]
@@ -142,6 +181,8 @@ fn locals_of_suspended_functions_go_by_the_function() {
         let rows = shop.held(suspended, Via::Local("rows"), "list");
         let row = shop.held(rows, Via::Item(0), "shop.Row");
         shop.assert_held_by(row, name);
+        shop.heap.state(suspended, ObjectState::Suspended(31));
+        shop.assert_held_by(row, &name.replace("():", "() at line 31:"));
     }
 }
 
