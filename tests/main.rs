@@ -104,6 +104,9 @@ mod support_checks;
 /// `suspects` and `retained`: what holds most, and what would be freed with it.
 #[cfg(test)]
 mod suspects;
+/// `threads`: stacks as the target's own `traceback` and py-spy see them, deadlocks, and from outside.
+#[cfg(test)]
+mod threads;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;
