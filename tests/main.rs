@@ -86,6 +86,9 @@ mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
+/// `scheduled`: the timers of event loops as the loops have them.
+#[cfg(test)]
+mod scheduled;
 /// `show`: what is in a file, whatever it is.
 #[cfg(test)]
 mod show;
@@ -104,6 +107,9 @@ mod support_checks;
 /// `suspects` and `retained`: what holds most, and what would be freed with it.
 #[cfg(test)]
 mod suspects;
+/// `tasks`: what asyncio knows itself on all loops, its own tool's tree, Home Assistant's lines.
+#[cfg(test)]
+mod tasks;
 /// `threads`: stacks as the target's own `traceback` and py-spy see them, deadlocks, and from outside.
 #[cfg(test)]
 mod threads;

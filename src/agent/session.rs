@@ -14,6 +14,7 @@ use crate::interpreter::Interpreter;
 use crate::job::Job;
 use crate::probe;
 use crate::progress::SharedProgress;
+use crate::sockets;
 use crate::sys::{self, Errno};
 use crate::trace;
 
@@ -135,13 +136,12 @@ pub(crate) fn send(socket: i32, reply: &Reply<'_>) {
 }
 
 /// Sends behind all that a copy has sent, as [`send_patiently`].
-fn send_in_turn(socket: i32, reply: &Reply<'_>, is_closing: &dyn Fn() -> bool) {
+fn send_in_turn(socket: i32, reply: &Reply<'_>, is_closing: &dyn Fn() -> bool) -> bool {
     let mut buffer = [0; MAX_PACKET];
     let mut writer = Writer::new(&mut buffer);
     reply.encode(&mut writer);
-    if let Some(packet) = writer.bytes() {
-        send_patiently(socket, packet, is_closing);
-    }
+    let packet = writer.bytes();
+    packet.is_some_and(|packet| send_patiently(socket, packet, is_closing))
 }
 
 pub(crate) struct Session<'s> {
@@ -187,6 +187,7 @@ impl Session<'_> {
                 Ok(Request::Describe(request)) => self.describe(&request),
                 Ok(Request::Probe(request)) => self.probe(&request),
                 Ok(Request::Run(source)) => self.run(source),
+                Ok(Request::Sockets) => self.sockets(),
             };
             heard_us = heard_us.max(sys::now_us());
             if let Some(goodbye) = leave {
@@ -242,6 +243,15 @@ impl Session<'_> {
         unsafe { probe::run(&self.heap.capi, source, &mut text) };
         inside.let_go();
         self.send_behind(&Reply::Ran(text.as_str()));
+        None
+    }
+
+    fn sockets(&self) -> Option<Goodbye> {
+        let is_closing = || self.interpreter.is_closing();
+        sockets::each(self.socket, |reply| {
+            send_in_turn(self.socket, reply, &is_closing)
+        });
+        self.send_behind(&Reply::SocketsDone);
         None
     }
 

@@ -2,8 +2,14 @@
 //!
 //! Each answers the kernel's value, or its errno as [`Errno`].
 
+mod sockets;
+
 use core::arch::asm;
 use core::ffi::CStr;
+
+pub(crate) use sockets::{
+    AF_INET, AF_INET6, AF_UNIX, peer_name, peer_pid, socket_inode, socket_name, tcp_info,
+};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +28,7 @@ mod nr {
     pub(super) const READ: usize = 0;
     pub(super) const WRITE: usize = 1;
     pub(super) const CLOSE: usize = 3;
+    pub(super) const FSTAT: usize = 5;
     pub(super) const MMAP: usize = 9;
     pub(super) const MUNMAP: usize = 11;
     pub(super) const RT_SIGACTION: usize = 13;
@@ -34,6 +41,9 @@ mod nr {
     pub(super) const SENDTO: usize = 44;
     pub(super) const RECVFROM: usize = 45;
     pub(super) const SHUTDOWN: usize = 48;
+    pub(super) const GETSOCKNAME: usize = 51;
+    pub(super) const GETPEERNAME: usize = 52;
+    pub(super) const GETSOCKOPT: usize = 55;
     pub(super) const CLONE: usize = 56;
     #[cfg(feature = "image")]
     pub(super) const EXIT: usize = 60;

@@ -30,7 +30,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::LruArgs;
+pub(crate) use loops::{LruArgs, ScheduledArgs};
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
 pub(crate) use threads::ThreadsArgs;
@@ -54,6 +54,7 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
@@ -126,6 +127,7 @@ pub(crate) enum Command {
     Threads(ThreadsArgs),
     Graph(GraphArgs),
     Lru(LruArgs),
+    Scheduled(ScheduledArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

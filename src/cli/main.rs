@@ -34,6 +34,7 @@ mod subject;
 mod target;
 mod tasks;
 mod threads;
+mod timers;
 mod trace;
 
 use std::process::ExitCode;

@@ -38,8 +38,8 @@ pub use graph::{
 };
 pub use lines::line_of;
 pub use reply::{
-    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
-    Reply, Traced, TypeRow, WalkDone, WalkEnd,
+    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, OpenSocket,
+    Ready, Reply, Traced, TypeRow, WalkDone, WalkEnd,
 };
 pub use request::{
     CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, ProbeRequest, Request,

@@ -28,6 +28,9 @@ packets! {
         Probe(ProbeRequest<'p>) = 9,
         /// Run Python in the target itself; answered by `Ran`.
         Run(&'p str) = 10,
+        /// Ask the kernel about each socket that is open, from within the process; answered by `Socket`s
+        /// and `SocketsDone`. Needs no interpreter.
+        Sockets = 11,
     }
 }
 

@@ -16,8 +16,8 @@ pub(crate) fn of_suspended(heap: &Heap, memory: Memory, generator: usize) -> Opt
         let offsets = OldFrame::of(layout.minor);
         // From 3.10 on it is counted in words of two bytes.
         let unit = if layout.minor == 10 { 2 } else { 1 };
-        let instruction = memory.half(frame + offsets.last_instruction) as usize * unit;
-        (memory.word(frame + offsets.code), instruction)
+        let last = memory.half(frame + offsets.last_instruction).cast_signed();
+        (memory.word(frame + offsets.code), i64::from(last) * unit)
     } else {
         let offsets = NewFrame::of(layout.minor, layout.is_free_threaded);
         let frame = generator + layout.generator_frame;
@@ -25,7 +25,7 @@ pub(crate) fn of_suspended(heap: &Heap, memory: Memory, generator: usize) -> Opt
         let code_type = heap.capi.address(Capi::PyCode_Type);
         let first = code + layout.basic_size(memory, code_type);
         let instruction = memory.word(frame + offsets.instruction);
-        (code, instruction.checked_sub(first)?)
+        (code, instruction.wrapping_sub(first).cast_signed() as i64)
     };
     let first_line = code::number(heap, memory, code, b"co_firstlineno")?;
     let table = [&b"co_linetable"[..], b"co_lnotab"]
@@ -35,13 +35,9 @@ pub(crate) fn of_suspended(heap: &Heap, memory: Memory, generator: usize) -> Opt
     if table == 0 || layout.type_of(memory, table) != heap.capi.address(Capi::PyBytes_Type) {
         return None;
     }
-    let first = table + layout.header + 16;
     let len = usize::try_from(layout.size_field(memory, table)).ok()?;
-    let line = line_of(
-        layout.minor,
-        memory.bytes(first, len),
-        i32::try_from(first_line).ok()?,
-        i64::try_from(instruction).ok()?,
-    )?;
+    let bytes = memory.bytes(table + layout.header + 16, len);
+    let first_line = i32::try_from(first_line).ok()?;
+    let line = line_of(layout.minor, bytes, first_line, instruction)?;
     u64::try_from(line).ok()
 }

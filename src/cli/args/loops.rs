@@ -20,6 +20,33 @@ pub(crate) struct LruArgs {
     pub(crate) quick: bool,
 }
 
+/// What event loops are to call, and when.
+///
+/// Shows the timers of each asyncio and uvloop loop with when they are due, what they call, for which
+/// task, and in debug mode where they were made; and what is ready to be called. Timers that are
+/// overdue, due in more than a day, or one of a hundred alike are marked, and so are those that were
+/// called or cancelled long ago and that somebody still holds.
+#[derive(Args, Debug)]
+#[command(after_help = SCHEDULED_EXAMPLES, after_long_help = format!("{SCHEDULED_EXAMPLES}\n\n{EXIT_CODES}"))]
+pub(crate) struct ScheduledArgs {
+    #[command(flatten)]
+    pub(crate) inventory: InventoryArgs,
+    /// Show a line for each callback instead, with how many there are.
+    #[arg(short, long)]
+    pub(crate) group: bool,
+    /// Say who holds the object or the task that each is for: takes the graph of the heap.
+    #[arg(long)]
+    pub(crate) paths: bool,
+}
+
+const SCHEDULED_EXAMPLES: &str = "\
+Examples:
+  leakhunt scheduled --pid 4121
+  leakhunt scheduled --pid 4121 --group --interval 30
+  leakhunt scheduled --pid 4121 --match 'shop\\.' --paths
+  leakhunt scheduled --json | jq '.handles[] | select(.marks != [])'
+  leakhunt scheduled --format ha";
+
 const LRU_EXAMPLES: &str = "\
 Examples:
   leakhunt lru --pid 4121

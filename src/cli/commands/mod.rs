@@ -13,6 +13,7 @@ mod memory;
 mod paths;
 mod ps;
 mod retained;
+mod scheduled;
 mod show;
 mod snapshot;
 mod sources;
@@ -45,6 +46,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
+        Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

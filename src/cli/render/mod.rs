@@ -13,6 +13,7 @@ pub(crate) mod picture;
 pub(crate) mod ps;
 pub(crate) mod retained;
 pub(crate) mod rows;
+pub(crate) mod scheduled;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod sources;

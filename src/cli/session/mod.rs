@@ -13,6 +13,8 @@ mod link;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
+#[allow(dead_code, reason = "for the inventory of sockets")]
+mod sockets;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +30,9 @@ pub(crate) use link::Link;
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
+
+#[allow(unused_imports, reason = "for the inventory of sockets")]
+pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;

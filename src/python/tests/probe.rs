@@ -123,3 +123,82 @@ left = [one for one in gc.get_objects() if isinstance(one, types.FunctionType)
         assert_eq!(get("left").len().unwrap(), 0);
     });
 }
+
+#[test]
+fn each_open_socket_is_told_as_its_process_sees_it() {
+    let _alone = alone();
+    let told = Python::attach(|py| {
+        let found = run(
+            py,
+            "
+import os, socket
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+server = listener.accept()[0]
+six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+left, right = socket.socketpair()
+pipe = os.pipe()
+def told(one, peer=False):
+    inode = os.fstat(one.fileno()).st_ino
+    name = one.getpeername() if peer else one.getsockname()
+    port = name[1] if name else 0
+    return one.fileno(), inode, one.family, port
+told = [told(listener), told(client), told(client, True), told(six), told(left)]
+import builtins; builtins.leakhunt_kept = [listener, client, server, six, left, right]
+pid = os.getpid()",
+        );
+        let told = found.get_item("told").unwrap().unwrap();
+        told.extract::<Vec<(u32, u64, u16, u16)>>().unwrap()
+    });
+    let session = open().unwrap();
+    session.send(&Request::Sockets).unwrap();
+    let mut seen = std::collections::BTreeMap::new();
+    let mut buffer = [0; MAX_PACKET];
+    loop {
+        match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+            Reply::Socket(socket) => {
+                let of = |name: &[u8]| match name.len() {
+                    0 => (0, 0),
+                    2 => (u16::from_ne_bytes([name[0], name[1]]), 0),
+                    _ => (
+                        u16::from_ne_bytes([name[0], name[1]]),
+                        u16::from_be_bytes([name[2], name[3]]),
+                    ),
+                };
+                seen.insert(
+                    socket.fd,
+                    (
+                        socket.inode,
+                        of(socket.local),
+                        of(socket.peer),
+                        socket.tcp_info.first().copied(),
+                        socket.peer_pid,
+                    ),
+                );
+            }
+            Reply::SocketsDone => break,
+            // The greeting.
+            _ => {}
+        }
+    }
+    const ESTABLISHED: u8 = 1;
+    const LISTEN: u8 = 10;
+    let [listener, client, peer, six, left] = told[..] else {
+        panic!("{told:?}")
+    };
+    let name = |told: (u32, u64, u16, u16)| (told.2, told.3);
+    assert_eq!(
+        seen[&listener.0],
+        (listener.1, name(listener), (0, 0), Some(LISTEN), 0)
+    );
+    assert_eq!(
+        seen[&client.0],
+        (client.1, name(client), name(peer), Some(ESTABLISHED), 0)
+    );
+    assert_eq!(seen[&six.0], (six.1, (10, 0), (0, 0), None, 0));
+    assert_eq!(
+        seen[&left.0],
+        (left.1, (1, 0), (1, 0), None, std::process::id())
+    );
+    Python::attach(|py| run(py, "import builtins; del builtins.leakhunt_kept").len());
+}

@@ -159,6 +159,7 @@ fn detail(task: &Task, one: &Members<'_>) -> String {
     } else {
         if task.loop_is_closed {
             parts.push("its loop is closed".into());
+            parts.push(kept_by(one));
         }
         parts.push(task.waits_in());
     }
