@@ -391,11 +391,11 @@ fn new_threads_are_marked_and_their_group_grows() {
             .start();
         let first: Value = serde_json::from_str(&running.line()).unwrap();
         let threads = first["threads"].as_array().unwrap();
-        assert!(threads.iter().all(|one| one["new"] == false), "{first}");
+        assert!(threads.iter().all(|one| one["is_new"] == false), "{first}");
         target.exec("for i in range(3): start(in_select, 'added-%d' % i)");
         let second: Value = serde_json::from_str(&running.line()).unwrap();
         let new = second["threads"].as_array().unwrap().iter();
-        let new: Vec<_> = new.filter(|one| one["new"] == true).collect();
+        let new: Vec<_> = new.filter(|one| one["is_new"] == true).collect();
         assert_eq!(new.len(), 3, "{way:?}: {second}");
         let groups = second["groups"].as_array().unwrap();
         let group = groups

@@ -205,14 +205,18 @@ fn json_is_the_documented_schema() {
     assert_eq!(text.matches('\n').count(), 1);
     assert_eq!(document["schema"], "leakhunt.threads/1");
     assert_eq!(
-        (&document["source"], &document["gil"], &document["n_native"]),
+        (
+            &document["source"],
+            &document["gil"],
+            &document["native_total"]
+        ),
         (&json!("outside"), &json!("held"), &json!(1))
     );
     assert_eq!(
         document["threads"][1],
         json!({
             "ident": 1006, "native_id": 6, "name": "a", "comm": "python", "main": false,
-            "daemon": false, "target": null, "group": "threads named a", "new": false,
+            "daemon": false, "target": null, "group": "threads named a", "is_new": false,
             "state": "S", "cpu_user_ms": 120, "cpu_system_ms": 0, "waits_for": "lock",
             "syscall": "futex", "holds_gil": false,
             "lock": {"kind": "rlock", "address": 0x7f00, "holder": 1007}, "deadlocked": true,
