@@ -119,6 +119,9 @@ mod suspects;
 /// `tasks`: what asyncio knows itself on all loops, its own tool's tree, Home Assistant's lines.
 #[cfg(test)]
 mod tasks;
+/// `threads`: stacks as the target's own `traceback` and py-spy see them, deadlocks, and from outside.
+#[cfg(test)]
+mod threads;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;

@@ -56,6 +56,7 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt threads                       where each thread stands, also of a process that hangs
   leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file

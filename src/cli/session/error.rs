@@ -83,7 +83,8 @@ impl SessionError {
                 duration(waited)
             ))
             .with_help(
-                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s",
+                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s\n`leakhunt \
+                 threads --outside` shows what that thread does",
             ),
             Self::NotRunning => no_attach(format!(
                 "the interpreter of process {pid} is starting up or shutting down"
