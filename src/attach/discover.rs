@@ -27,7 +27,7 @@ pub struct Candidate {
     pub uptime: Duration,
     /// Its command line, arguments separated by blanks, control characters escaped.
     pub command: String,
-    /// Whether it has opened a door to the agent itself.
+    /// Whether it has opened a door to the agent itself, which lets us in.
     pub has_door: bool,
     /// What would make an attach fail; `None` where nothing is known to.
     pub obstacle: Option<AttachError>,
@@ -129,9 +129,16 @@ fn candidate(pid: u32) -> Option<Candidate> {
         limit_bytes: memory_limit_bytes(pid),
         uptime: uptime(pid)?,
         command: command(pid, &status),
-        has_door: FrontDoor::of(pid).is_some(),
+        has_door: opens_to_us(&status) && FrontDoor::of(pid).is_some(),
         obstacle,
     })
+}
+
+/// Whether a door of that process would let us in, as its own user or root.
+fn opens_to_us(status: &Status) -> bool {
+    // SAFETY: geteuid cannot fail and touches no memory.
+    let own_uid = unsafe { libc::geteuid() };
+    own_uid == 0 || own_uid == status.uid
 }
 
 /// Whether a process that cannot be attached runs a Python, and which: by its memory, or where that

@@ -8,6 +8,7 @@ mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
 mod loops;
+mod sockets;
 mod suspects;
 mod tasks;
 mod threads;
@@ -32,7 +33,8 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::{LruArgs, ScheduledArgs};
+pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
+pub(crate) use sockets::SocketsArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
 pub(crate) use threads::ThreadsArgs;
@@ -57,6 +59,7 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt threads                       where each thread stands, also of a process that hangs
   leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
@@ -130,8 +133,10 @@ pub(crate) enum Command {
     Tasks(TasksArgs),
     Threads(ThreadsArgs),
     Graph(GraphArgs),
+    Sockets(SocketsArgs),
     Lru(LruArgs),
     Scheduled(ScheduledArgs),
+    AsyncioDebug(AsyncioDebugArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }

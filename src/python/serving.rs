@@ -14,8 +14,10 @@ use leakhunt_wire::{BOOT_VERSION, Boot, Capi, Goodbye, Knock, MAX_PACKET, N_CAPI
 /// forked child finds its parent's id here, and has no session.
 static IN_SESSION: AtomicU32 = AtomicU32::new(0);
 
-/// How long a knock may wait for the session before it.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
+/// How long a knock may wait for the session before it: a visitor is told soon, threads of this process
+/// wait for each other for nearly as long as a command line waits for an answer.
+const VISITORS_WAIT: Duration = Duration::from_secs(1);
+const OWN_WAIT: Duration = Duration::from_secs(8);
 /// How often that is looked at.
 const PAUSE: Duration = Duration::from_millis(2);
 
@@ -63,7 +65,7 @@ pub(crate) fn attend(socket: OwnedFd, visits: Visits) -> io::Result<JoinHandle<(
     let capi = capi_table()?;
     spawn_deaf("leakhunt-door", move || {
         while hears_knock(&socket, visits) {
-            serve_once(&socket, capi);
+            serve_once(&socket, capi, visits);
             name_thread();
             if matches!(visits, Visits::One(_)) {
                 return;
@@ -72,8 +74,12 @@ pub(crate) fn attend(socket: OwnedFd, visits: Visits) -> io::Result<JoinHandle<(
     })
 }
 
-fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI]) {
-    let Some(_claim) = Claim::within(LONGEST_WAIT) else {
+fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI], visits: Visits) {
+    let wait = match visits {
+        Visits::One(_) => VISITORS_WAIT,
+        Visits::Many => OWN_WAIT,
+    };
+    let Some(_claim) = Claim::within(wait) else {
         return say(socket, &Reply::Goodbye(Goodbye::Busy));
     };
     // The agent closes the one that it gets.
@@ -84,7 +90,8 @@ fn serve_once(socket: &OwnedFd, capi: [u64; N_CAPI]) {
         version: BOOT_VERSION,
         socket: agents.into_raw_fd(),
         peer: -1,
-        reserved: 0,
+        // The other end of what has many was given to a child of this process.
+        is_guarded: i32::from(visits != Visits::Many),
         map_start: 0,
         map_len: 0,
         capi,

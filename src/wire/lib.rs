@@ -19,6 +19,7 @@
 extern crate std;
 
 mod boot;
+mod bounds;
 mod capi;
 mod codec;
 mod frames;

@@ -85,6 +85,8 @@ code! {
         UnknownPython = 7,
         /// At a door that an application has opened: another command line is in.
         Busy = 8,
+        /// At such a door: it does not do what was asked for.
+        NotByTheDoor = 9,
     }
 }
 

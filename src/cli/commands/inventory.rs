@@ -363,12 +363,43 @@ pub(crate) fn probe<L: Link>(
     source: &str,
 ) -> Result<Probed, LookEnd> {
     let budget = Budget::new(scene.memory, scene.args.target.max_pause);
-    let (probed, end) = session.probe(&Probe {
+    let probe = Probe {
         types,
         untracked,
         source,
+        keeps_sockets: false,
         walk_limit: budget.time_limit,
-    })?;
+    };
+    run_probe(session, scene, &probe)
+}
+
+/// The same in a copy that keeps the sockets of the target open, which the probe may ask for their names.
+///
+/// # Errors
+/// As [`probe`].
+pub(crate) fn probe_beside_sockets<L: Link>(
+    session: &mut Session<L>,
+    scene: &Scene<'_>,
+    types: &[&str],
+    source: &str,
+) -> Result<Probed, LookEnd> {
+    let budget = Budget::new(scene.memory, scene.args.target.max_pause);
+    let probe = Probe {
+        types,
+        untracked: &[],
+        source,
+        keeps_sockets: true,
+        walk_limit: budget.time_limit,
+    };
+    run_probe(session, scene, &probe)
+}
+
+fn run_probe<L: Link>(
+    session: &mut Session<L>,
+    scene: &Scene<'_>,
+    probe: &Probe<'_>,
+) -> Result<Probed, LookEnd> {
+    let (probed, end) = session.probe(probe)?;
     if end.ended == Ended::Whole {
         return Ok(probed);
     }

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod asyncio_debug;
 mod check;
 mod completions;
 mod diff;
@@ -17,6 +18,7 @@ mod retained;
 mod scheduled;
 mod show;
 mod snapshot;
+mod sockets;
 mod sources;
 mod suspects;
 mod tasks;
@@ -47,8 +49,10 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Tasks(args) => tasks::run(args, &cli.common, output),
         Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Sockets(args) => sockets::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
         Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
+        Command::AsyncioDebug(args) => asyncio_debug::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

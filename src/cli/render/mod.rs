@@ -1,6 +1,7 @@
 //! Values in, bytes out. Nothing here writes, reads the clock or knows the environment.
 
 pub(crate) mod account;
+pub(crate) mod asyncio_debug;
 pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod dump;
@@ -17,6 +18,7 @@ pub(crate) mod rows;
 pub(crate) mod scheduled;
 pub(crate) mod show;
 pub(crate) mod snapshot;
+pub(crate) mod sockets;
 pub(crate) mod sources;
 mod sparkline;
 pub(crate) mod suspects;

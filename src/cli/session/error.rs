@@ -29,6 +29,8 @@ pub(crate) enum SessionError {
     Busy,
     /// That door is of another release of leakhunt.
     OtherRelease,
+    /// The door that the target has opened does not do that.
+    NotByTheDoor,
     /// The agent cannot work.
     Agent(&'static str),
     /// A packet that should not come now.
@@ -81,7 +83,8 @@ impl SessionError {
                 duration(waited)
             ))
             .with_help(
-                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s",
+                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s\n`leakhunt \
+                 threads --outside` shows what that thread does",
             ),
             Self::NotRunning => no_attach(format!(
                 "the interpreter of process {pid} is starting up or shutting down"
@@ -98,6 +101,10 @@ impl SessionError {
                 env!("CARGO_PKG_VERSION")
             ))
             .with_help("use the command `leakhunt` of the environment that the process runs in"),
+            Self::NotByTheDoor => no_attach(format!(
+                "the door of process {pid} is for looking: nothing is changed through it"
+            ))
+            .with_help("this command needs ptrace: run leakhunt without --door, or as root"),
             Self::Agent(why) => no_attach(format!("the agent cannot work in process {pid}: {why}")),
             Self::OutOfTurn => no_attach(format!(
                 "the agent in process {pid} sent something that it was not asked for"

@@ -13,7 +13,6 @@ mod link;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
-#[allow(dead_code, reason = "for the inventory of sockets")]
 mod sockets;
 
 use std::time::{Duration, Instant};
@@ -30,8 +29,6 @@ pub(crate) use link::Link;
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
-
-#[allow(unused_imports, reason = "for the inventory of sockets")]
 pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
@@ -138,6 +135,12 @@ impl<L: Link> Session<L> {
         Ok(())
     }
 
+    /// Which descriptor of the target is the agent's, for as long as it is there; `None` where there is
+    /// none.
+    pub(crate) fn agent_descriptor(&self) -> Option<u32> {
+        self.link.agent_descriptor()
+    }
+
     /// Asks the agent to leave and waits a moment for its goodbye.
     pub(crate) fn detach(&mut self) {
         if std::mem::replace(&mut self.is_over, true) {
@@ -203,6 +206,7 @@ fn farewell_error(reason: Goodbye) -> SessionError {
         Goodbye::UnknownPython => SessionError::UnknownPython,
         Goodbye::OtherVersion => SessionError::OtherRelease,
         Goodbye::Busy => SessionError::Busy,
+        Goodbye::NotByTheDoor => SessionError::NotByTheDoor,
         Goodbye::NoMemory => SessionError::Agent("the target refused memory for it"),
         Goodbye::Fault => SessionError::Agent("it ran into a fault of its own"),
     }

@@ -18,6 +18,25 @@ or seconds, as the names of fields say. Errors are `LeakhuntError`.
 
 from ._errors import LeakhuntError, LeakhuntWarning
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from ._door import door, listen, unlisten
+    from ._looks import (
+        Growth,
+        Watch,
+        census,
+        diff,
+        findings,
+        growth,
+        path,
+        referrers_graph,
+        snapshot,
+        sources,
+        watch,
+    )
+    from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources
+    from .rounds import round
+
 # Loaded when it is first used: a door alone needs nothing of what starts the command, and neither
 # rounds nor the plugin for pytest need the native part.
 _LATER = {
@@ -45,7 +64,7 @@ for _names in _LATER.values():
 del _names
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> object:
     import importlib
 
     for module, names in _LATER.items():
@@ -56,5 +75,5 @@ def __getattr__(name):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> "list[str]":
     return sorted(__all__)

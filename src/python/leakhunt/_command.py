@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import warnings
+from typing import Any, Collection, List, Optional, Sequence
 
 from . import _leakhunt
 from ._errors import LeakhuntError, LeakhuntWarning
@@ -14,7 +15,7 @@ _ERROR = "leakhunt: error: "
 _WARNING = "leakhunt: warning: "
 
 
-def ask_agent(*arguments, codes=(0,)):
+def ask_agent(*arguments: str, codes: Collection[int] = (0,)) -> List[str]:
     """Runs the command on this process. Gives its JSON, one text a line."""
     connection = _leakhunt.connect()
     try:
@@ -24,12 +25,19 @@ def ask_agent(*arguments, codes=(0,)):
         os.close(connection)
 
 
-def ask(*arguments, codes=(0,), input=None):
+def ask(
+    *arguments: str, codes: Collection[int] = (0,), input: Optional[str] = None
+) -> List[str]:
     """Runs the command on files. Gives its JSON, one text a line."""
     return _run(list(arguments), codes, input=input)
 
 
-def _run(arguments, codes, input=None, pass_fds=()):
+def _run(
+    arguments: List[str],
+    codes: Collection[int],
+    input: Optional[str] = None,
+    pass_fds: Sequence[int] = (),
+) -> List[str]:
     done = subprocess.run(
         [program(), *arguments, "--json", "--color", "never"],
         input=input,
@@ -47,7 +55,7 @@ def _run(arguments, codes, input=None, pass_fds=()):
     return [line for line in done.stdout.splitlines() if line]
 
 
-def _error(done):
+def _error(done: "subprocess.CompletedProcess[str]") -> LeakhuntError:
     """As the command tells it: the error after a name, what to do about it in lines that are indented."""
     before, found, text = done.stderr.rpartition(_ERROR)
     if not found:
@@ -58,6 +66,6 @@ def _error(done):
     return LeakhuntError(lines[0], done.returncode, help)
 
 
-def parsed(line):
+def parsed(line: str) -> Any:
     """One line of JSON."""
     return json.loads(line)

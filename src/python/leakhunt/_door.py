@@ -8,7 +8,7 @@ from . import _leakhunt
 _state = {"hooked": False, "children": False}
 
 
-def listen(children=False):
+def listen(children: bool = False) -> str:
     """Opens the door: `leakhunt … --pid` of the same user, or of root, gets in without ptrace.
 
     Returns the path of the socket, in `$XDG_RUNTIME_DIR/leakhunt` or `/tmp/leakhunt-UID`, a folder that
@@ -31,25 +31,25 @@ def listen(children=False):
     return path
 
 
-def unlisten():
+def unlisten() -> None:
     """Closes the door. Who is in by it stays until done."""
     _leakhunt.unlisten()
 
 
-def door():
+def door() -> "str | None":
     """The path of the open door of this process, or None."""
     return _leakhunt.door()
 
 
-def _before_fork():
+def _before_fork() -> None:
     _leakhunt.pause()
 
 
-def _after_fork():
+def _after_fork() -> None:
     _leakhunt.resume()
 
 
-def _in_child():
+def _in_child() -> None:
     # What the parent has is none of ours.
     had_one = _leakhunt.forget()
     if had_one and _state["children"]:

@@ -8,7 +8,7 @@ class LeakhuntError(RuntimeError):
     4 it is ending; `help` tells what to do about it, or is empty.
     """
 
-    def __init__(self, message, exit_code, help=""):
+    def __init__(self, message: str, exit_code: int, help: str = "") -> None:
         super().__init__(f"{message}\n{help}" if help else message)
         self.exit_code = exit_code
         self.help = help

@@ -4,12 +4,15 @@ import json
 import os
 import re
 import tempfile
+from typing import Iterator, List, Optional, Sequence, Union
 
 from ._command import ask, ask_agent, parsed
-from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources
+from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources, TypeRow
+
+_Path = Union[str, "os.PathLike[str]"]
 
 
-def census(collect=False):
+def census(collect: bool = False) -> Census:
     """How many objects of each type there are, and their bytes.
 
     Counts what `gc.get_objects()` would give, in a copy of the process. `collect` runs the collector
@@ -18,7 +21,7 @@ def census(collect=False):
     return Census.from_json(_census(collect))
 
 
-def growth(collect=False):
+def growth(collect: bool = False) -> "Growth":
     """Remembers the heap as it is now. `look()` of the result tells what came since.
 
     `collect` runs the collector before each look, as objgraph does. Raises LeakhuntError.
@@ -29,24 +32,24 @@ def growth(collect=False):
 class Growth:
     """Compares each look with the one before it, which is all that it keeps: some 100 kB of text."""
 
-    def __init__(self, collect=False):
+    def __init__(self, collect: bool = False) -> None:
         self._collect = collect
         self._first = self._last = _census(collect)
 
-    def look(self):
+    def look(self) -> Census:
         """Looks again: a `Census` whose rows have `delta` and `bytes_delta` against the look before."""
         before, self._last = self._last, _census(self._collect)
         return _compared(before, self._last)
 
-    def since_first(self):
+    def since_first(self) -> Census:
         """The last look against the first, without looking again."""
         return _compared(self._first, self._last)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<leakhunt.Growth: {Census.from_json(self._last)._title()}>"
 
 
-def watch(rounds=None, collect=False):
+def watch(rounds: Optional[int] = None, collect: bool = False) -> "Watch":
     """A context in which `round()` looks after each round of work.
 
     >>> with leakhunt.watch(rounds=4) as watch:
@@ -65,25 +68,25 @@ def watch(rounds=None, collect=False):
 class Watch:
     """See `watch()`. `looks` has the look after each round, compared with the one before."""
 
-    def __init__(self, rounds=None, collect=False):
+    def __init__(self, rounds: Optional[int] = None, collect: bool = False) -> None:
         self.rounds = rounds
-        self.looks = []
+        self.looks: List[Census] = []
         self._collect = collect
-        self._growth = None
+        self._growth: Optional[Growth] = None
 
-    def __enter__(self):
+    def __enter__(self) -> "Watch":
         self._growth = Growth(self._collect)
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, *_: object) -> None:
         return None
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[int]:
         while self.rounds is None or len(self.looks) < self.rounds:
             yield len(self.looks) + 1
             self.round()
 
-    def round(self):
+    def round(self) -> Census:
         """A round is over: looks, and gives the look."""
         if self._growth is None:
             raise RuntimeError("use `with leakhunt.watch() as watch:`")
@@ -91,7 +94,7 @@ class Watch:
         return self.looks[-1]
 
     @property
-    def grown(self):
+    def grown(self) -> List[TypeRow]:
         """The types that grew in every round, as rows of the last look; the largest growth first."""
         if not self.looks:
             return []
@@ -99,7 +102,7 @@ class Watch:
         return [row for row in self.looks[-1].grown if row.type in always]
 
 
-def snapshot(path, collect=False, names=True):
+def snapshot(path: _Path, collect: bool = False, names: bool = True) -> Snapshot:
     """Writes the whole heap to `path`: by its ending `.leakhunt` (the graph) or `.hpy` (guppy's text).
 
     Needs about a second for a million objects, in the copy and in the command. Without `names` no key
@@ -111,7 +114,12 @@ def snapshot(path, collect=False, names=True):
     return Snapshot.from_json(_last(ask_agent(*arguments)))
 
 
-def diff(before, after, by=None, fail_on=()):
+def diff(
+    before: _Path,
+    after: _Path,
+    by: Optional[str] = None,
+    fail_on: Union[str, Sequence[str]] = (),
+) -> Diff:
     """What grew from one file to another: snapshots, `.hpy` or logs of `growth --log`.
 
     `by` is a kind such as `Type`; `fail_on` are limits as `diff --fail-on` takes them, such as
@@ -124,7 +132,12 @@ def diff(before, after, by=None, fail_on=()):
     return Diff.from_json(_last(ask(*arguments, codes=(0, 1))))
 
 
-def sources(type=None, max=5, seconds=None, trace=False):
+def sources(
+    type: Optional[str] = None,
+    max: int = 5,
+    seconds: Optional[float] = None,
+    trace: bool = False,
+) -> Sources:
     """Objects of a type, at most `max` of each, with who holds them.
 
     `type` is `module.qualname`, or its end: `Template`. Without `seconds` they are those of now; with it,
@@ -142,7 +155,7 @@ def sources(type=None, max=5, seconds=None, trace=False):
     return Sources.from_json(_last(ask_agent(*arguments)))
 
 
-def path(obj):
+def path(obj: object) -> Paths:
     """How an object is held: `.paths[0].path`, from a root of the heap to it.
 
     Takes a snapshot into a temporary folder. `paths` is empty where only garbage refers to it; what an
@@ -157,7 +170,7 @@ def path(obj):
         return Paths.from_json(_last(ask("paths", file, "--addr", hex(address))))
 
 
-def referrers_graph(obj, output, depth=3):
+def referrers_graph(obj: object, output: _Path, depth: int = 3) -> Graph:
     """Draws what refers to an object, and what to that, `depth` steps far.
 
     `output` is a path that ends in `.svg`, `.dot` or `.json`. Raises LeakhuntError.
@@ -172,7 +185,12 @@ def referrers_graph(obj, output, depth=3):
         return Graph.from_json(_last(ask("graph", file, *arguments)))
 
 
-def findings(seconds=60, scans=None, trace=False, accept=None):
+def findings(
+    seconds: float = 60,
+    scans: Optional[int] = None,
+    trace: bool = False,
+    accept: Optional[_Path] = None,
+) -> Findings:
     """What leaks, as `leakhunt hunt` finds it: watches for that long while other threads work.
 
     `scans` is how many looks there are, 4 at least; `trace` tells where leaked objects were made, by
@@ -186,12 +204,12 @@ def findings(seconds=60, scans=None, trace=False, accept=None):
     return Findings.from_json(document)
 
 
-def _census(collect):
+def _census(collect: bool) -> str:
     arguments = ["growth", "--count", "1", "--limit", "0"]
     return _last(ask_agent(*arguments, *(["--collect"] if collect else [])))
 
 
-def _compared(before, after):
+def _compared(before: str, after: str) -> Census:
     """Two looks as the command compares them: it reads them as the lines of a log."""
     lines = []
     for look, line in enumerate((before, after), start=1):
@@ -199,5 +217,5 @@ def _compared(before, after):
     return Census.from_json(_last(ask("growth", "--replay", "-", input="\n".join(lines) + "\n")))
 
 
-def _last(lines):
+def _last(lines: List[str]) -> str:
     return lines[-1]

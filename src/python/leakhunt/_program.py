@@ -4,11 +4,12 @@ import os
 import shutil
 import sys
 import sysconfig
+from typing import Iterator, Optional
 
 from ._errors import LeakhuntError
 
 
-def program():
+def program() -> str:
     """The path of the command that came with this package."""
     for path in _candidates():
         if path and os.path.isfile(path) and os.access(path, os.X_OK):
@@ -20,7 +21,7 @@ def program():
     )
 
 
-def _candidates():
+def _candidates() -> Iterator[Optional[str]]:
     yield os.environ.get("LEAKHUNT_BIN")
     yield from _installed_beside()
     yield os.path.join(sysconfig.get_path("scripts"), "leakhunt")
@@ -28,7 +29,7 @@ def _candidates():
     yield shutil.which("leakhunt")
 
 
-def _installed_beside():
+def _installed_beside() -> Iterator[str]:
     """Where the installer has put it, by its own list of files."""
     from importlib import metadata
 
@@ -37,8 +38,8 @@ def _installed_beside():
     except metadata.PackageNotFoundError:
         return
     own = os.path.dirname(os.path.abspath(__file__))
-    if os.path.realpath(distribution.locate_file("leakhunt")) != os.path.realpath(own):
+    if os.path.realpath(str(distribution.locate_file("leakhunt"))) != os.path.realpath(own):
         return
     for file in distribution.files or ():
         if file.name == "leakhunt" and file.parent.name in ("bin", "scripts"):
-            yield os.path.abspath(distribution.locate_file(file))
+            yield os.path.abspath(str(distribution.locate_file(file)))

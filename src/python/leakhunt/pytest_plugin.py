@@ -70,6 +70,11 @@ def pytest_configure(config):
     )
     if config.option.leakhunt_update and not config.option.leakhunt_accept:
         raise pytest.UsageError("--leakhunt-update needs a file to write: --leakhunt-accept FILE")
+    accept = config.option.leakhunt_accept
+    if accept and not config.option.leakhunt_update and not os.path.isfile(accept):
+        raise pytest.UsageError(
+            "--leakhunt-accept %s: there is no such file; --leakhunt-update makes one" % accept
+        )
     config.pluginmanager.register(_Summary(), "leakhunt-summary")
 
 

@@ -12,15 +12,16 @@ interpreters that the package is not installed for.
 import os
 import stat
 import sys
+from typing import Callable, List, Optional, Tuple
 
 __all__ = ["round"]
 
 _VARIABLE = "LEAKHUNT_ROUNDS"
 # The process that says that its rounds are done; one that it forks is silent.
-_speaker = None
+_speaker: Optional[int] = None
 
 
-def _descriptor():
+def _descriptor() -> Optional[int]:
     """The socket to leakhunt, or None. Its number may be another file's in a process that has but
     inherited the environment, so its inode is told, too."""
     value = os.environ.get(_VARIABLE)
@@ -36,7 +37,7 @@ def _descriptor():
     return int(number)
 
 
-def round():
+def round() -> bool:
     """Say that a round is done, and wait until leakhunt has looked at the heap.
 
     Returns whether another round is wanted. Where the program does not run under ``leakhunt check``
@@ -61,7 +62,7 @@ def round():
     return answer == b"more\n"
 
 
-def _runner(arguments):
+def _runner(arguments: List[str]) -> Tuple[List[str], str, Callable[[], object]]:
     """The sys.argv of what the arguments name, its sys.path[0], and a function that runs it."""
     import runpy
 
@@ -82,7 +83,7 @@ def _runner(arguments):
     return [what, *rest], folder, lambda: runpy.run_path(what, run_name="__main__")
 
 
-def _main(arguments):
+def _main(arguments: List[str]) -> None:
     if not arguments or arguments[0] in ("-h", "--help"):
         sys.exit("usage: python -m leakhunt.rounds (script.py | -m module) [argument ...]")
     argv, folder, run = _runner(arguments)

@@ -43,6 +43,7 @@ rows = Rows()";
             types: "shop.Nothing\nshop.Base",
             objects: &[],
             source,
+            keeps_sockets: false,
             object_time_limit_ms: 300,
             time_limit_ms: 60_000,
         }))
@@ -201,4 +202,62 @@ pid = os.getpid()",
         (left.1, (1, 0), (1, 0), None, std::process::id())
     );
     Python::attach(|py| run(py, "import builtins; del builtins.leakhunt_kept").len());
+}
+
+#[test]
+fn a_copy_keeps_sockets_where_it_is_asked_to_and_nothing_else() {
+    let _alone = alone();
+    Python::attach(|py| {
+        run(
+            py,
+            "
+import builtins, os, socket
+builtins.leakhunt_socket = socket.socket()
+builtins.leakhunt_pipe = os.pipe()",
+        );
+    });
+    let session = open().unwrap();
+    let source = "
+import builtins, os, stat
+class Rows:
+    def begin(self, object):
+        fds = [builtins.leakhunt_socket.fileno(), builtins.leakhunt_pipe[0]]
+        self.texts = iter([','.join(map(self.kind, fds + [0]))])
+    def kind(self, fd):
+        try:
+            return 'socket' if stat.S_ISSOCK(os.fstat(fd).st_mode) else 'other'
+        except OSError:
+            return 'closed'
+    def next(self):
+        return next(self.texts, None)
+rows = Rows()";
+    let told = |keeps_sockets| {
+        session
+            .send(&Request::Probe(ProbeRequest {
+                types: "shop.Nothing",
+                objects: &[],
+                source,
+                keeps_sockets,
+                object_time_limit_ms: 1000,
+                time_limit_ms: 60_000,
+            }))
+            .unwrap();
+        let mut told = String::new();
+        let mut buffer = [0; MAX_PACKET];
+        loop {
+            match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+                Reply::Object(object) => told.push_str(object.text),
+                Reply::ProbeDone(_) => return told,
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(told(true), "socket,closed,other");
+    assert_eq!(told(false), "closed,closed,other");
+    Python::attach(|py| {
+        run(
+            py,
+            "import builtins, os\nassert os.fstat(builtins.leakhunt_pipe[0])",
+        );
+    });
 }
