@@ -3,7 +3,7 @@
 use core::ffi::CStr;
 use core::fmt::Write;
 
-use crate::sys::{self, ChildEnd};
+use crate::sys::{self, ChildEnd, Kept};
 use crate::text::TextBuffer;
 
 /// Exit codes of a copy that does not reach its end.
@@ -17,9 +17,9 @@ pub(crate) mod code {
 }
 
 /// Makes of this fresh copy a process that cannot disturb: no descriptor of the target but the
-/// channel, no signal handler, no core file, gone when the agent goes or its time is over. Answers
+/// channel and `kept`, no signal handler, no core file, gone when the agent goes or its time is over. Answers
 /// the channel's new number.
-pub(crate) fn settle(socket: i32, parent: u32, time_limit_us: u64) -> i32 {
+pub(crate) fn settle(socket: i32, parent: u32, time_limit_us: u64, kept: Kept) -> i32 {
     sys::die_with_parent();
     if sys::parent_pid() != parent {
         sys::exit_process(code::NOT_SENT);
@@ -31,7 +31,7 @@ pub(crate) fn settle(socket: i32, parent: u32, time_limit_us: u64) -> i32 {
     sys::no_core();
     sys::be_first_out_of_memory();
     sys::name_thread();
-    sys::keep_only(socket)
+    sys::keep_only(socket, kept)
 }
 
 /// How the wait for a copy ended.

@@ -13,7 +13,7 @@ use crate::interpreter::Inside;
 use crate::memory::Memory;
 use crate::outbox::Outbox;
 use crate::progress::Progress;
-use crate::sys;
+use crate::sys::{self, Kept};
 use crate::tally::{Tally, Walk, WalkError};
 use crate::visits;
 
@@ -54,6 +54,14 @@ pub(crate) enum Started {
 }
 
 impl Job<'_> {
+    /// What its copy keeps open.
+    pub(crate) fn kept_descriptors(&self) -> Kept {
+        match self {
+            Job::Probe(request) if request.keeps_sockets => Kept::Sockets,
+            _ => Kept::None,
+        }
+    }
+
     /// Whether the collector is to run first.
     pub(crate) fn collects(&self) -> bool {
         match self {
@@ -133,7 +141,12 @@ impl Start<'_> {
         // SAFETY: the copy runs `work_in_copy`, which does not return.
         match unsafe { sys::clone_process() } {
             Ok(0) => {
-                let socket = copy::settle(self.socket, parent, self.time_limit_us());
+                let socket = copy::settle(
+                    self.socket,
+                    parent,
+                    self.time_limit_us(),
+                    self.job.kept_descriptors(),
+                );
                 self.work_in_copy(inside.memory, socket)
             }
             Ok(pid) => Started::Copy {

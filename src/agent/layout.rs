@@ -6,7 +6,7 @@
 
 use crate::capi::CApi;
 use crate::memory::Memory;
-use leakhunt_wire::Capi;
+use leakhunt_wire::{Capi, NewFrame};
 
 /// Bits of `tp_flags`.
 pub(crate) mod flag {
@@ -94,6 +94,7 @@ impl Layout {
             11 => (68, 76),
             _ => (64, 72),
         };
+        let frame = NewFrame::of(minor, is_free_threaded);
         let mut layout = Self {
             minor,
             patch,
@@ -110,8 +111,8 @@ impl Layout {
             co_nlocals: co_nlocals + more,
             co_localsplusnames: 96 + more,
             co_cached: if minor <= 12 { 152 } else { 160 } + more,
-            frame_code: if minor == 11 { 32 } else { 0 },
-            frame_head: if minor >= 14 { 80 } else { 72 },
+            frame_code: frame.code,
+            frame_head: frame.first_local,
             generator_frame: if minor == 11 { 80 } else { 72 } + more,
             collecting: 0,
         };

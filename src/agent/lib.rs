@@ -79,6 +79,8 @@ mod session;
 #[cfg(feature = "runtime")]
 mod sizes;
 #[cfg(feature = "runtime")]
+mod sockets;
+#[cfg(feature = "runtime")]
 mod source_file;
 #[cfg(feature = "runtime")]
 mod sys;

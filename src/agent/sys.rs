@@ -2,8 +2,14 @@
 //!
 //! Each answers the kernel's value, or its errno as [`Errno`].
 
+mod sockets;
+
 use core::arch::asm;
 use core::ffi::CStr;
+
+pub(crate) use sockets::{
+    AF_INET, AF_INET6, AF_UNIX, peer_name, peer_pid, socket_inode, socket_name, tcp_info,
+};
 
 /// An error number of the kernel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -22,6 +28,7 @@ mod nr {
     pub(super) const READ: usize = 0;
     pub(super) const WRITE: usize = 1;
     pub(super) const CLOSE: usize = 3;
+    pub(super) const FSTAT: usize = 5;
     pub(super) const MMAP: usize = 9;
     pub(super) const MUNMAP: usize = 11;
     pub(super) const RT_SIGACTION: usize = 13;
@@ -34,6 +41,9 @@ mod nr {
     pub(super) const SENDTO: usize = 44;
     pub(super) const RECVFROM: usize = 45;
     pub(super) const SHUTDOWN: usize = 48;
+    pub(super) const GETSOCKNAME: usize = 51;
+    pub(super) const GETPEERNAME: usize = 52;
+    pub(super) const GETSOCKOPT: usize = 55;
     pub(super) const CLONE: usize = 56;
     #[cfg(feature = "image")]
     pub(super) const EXIT: usize = 60;
@@ -293,9 +303,17 @@ pub(crate) fn close(fd: i32) {
     let _ = unsafe { call(nr::CLOSE, [fd as usize, 0, 0, 0, 0, 0]) };
 }
 
-/// Closes every descriptor but `keep`, and puts `/dev/null` in the place of 0, 1 and 2. For a copy
-/// of the process. Answers the new number of `keep`.
-pub(crate) fn keep_only(keep: i32) -> i32 {
+/// Which descriptors of a process its copy keeps.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Kept {
+    None,
+    /// Sockets, but not in the place of 0, 1 and 2.
+    Sockets,
+}
+
+/// Closes every descriptor but `keep` and what is to be kept, and puts `/dev/null` in the place of 0,
+/// 1 and 2. For a copy of the process. Answers the new number of `keep`.
+pub(crate) fn keep_only(keep: i32, others: Kept) -> i32 {
     const DUP_CLOEXEC: usize = 1030;
     const READ_WRITE: usize = 2;
     const AT_CWD: usize = -100_isize as usize;
@@ -303,8 +321,17 @@ pub(crate) fn keep_only(keep: i32) -> i32 {
     unsafe {
         let kept =
             call(nr::FCNTL, [keep as usize, DUP_CLOEXEC, 3, 0, 0, 0]).map_or(keep, |fd| fd as i32);
-        close_range(0, kept - 1);
-        close_range(kept + 1, i32::MAX);
+        match others {
+            Kept::None => {
+                close_range(0, kept - 1);
+                close_range(kept + 1, i32::MAX);
+            }
+            Kept::Sockets => {
+                close_range(0, 2);
+                close_but_sockets(3, kept - 1);
+                close_but_sockets(kept + 1, i32::MAX);
+            }
+        }
         let null = c"/dev/null".as_ptr() as usize;
         if call(nr::OPENAT, [AT_CWD, null, READ_WRITE, 0, 0, 0]) == Ok(0) {
             let _ = call(nr::DUP2, [0, 1, 0, 0, 0, 0]);
@@ -314,14 +341,25 @@ pub(crate) fn keep_only(keep: i32) -> i32 {
     }
 }
 
+/// More descriptors than this are rarely allowed.
+const ENOUGH: i32 = 65_536;
+
+fn close_but_sockets(first: i32, last: i32) {
+    for fd in first..=last.min(ENOUGH) {
+        if socket_inode(fd) == Ok(None) {
+            close(fd);
+        }
+    }
+    close_range(first.max(ENOUGH + 1), last);
+}
+
 fn close_range(first: i32, last: i32) {
     if first > last {
         return;
     }
-    // SAFETY: as in `keep_only`, the only caller.
+    // SAFETY: as in `keep_only`, which this is for.
     let closed = unsafe { call(nr::CLOSE_RANGE, [first as usize, last as usize, 0, 0, 0, 0]) };
     if closed.is_err() {
-        const ENOUGH: i32 = 65_536;
         (first..=last.min(ENOUGH)).for_each(close);
     }
 }

@@ -17,7 +17,7 @@ use crate::graph::Times;
 use crate::interpreter::Inside;
 use crate::job::{Job, Start, Started, exit_with};
 use crate::outbox::Outbox;
-use crate::sys;
+use crate::sys::{self, Kept};
 use crate::tally::WalkError;
 
 /// What the callback works on.
@@ -25,6 +25,7 @@ struct Visits {
     parent: u32,
     socket: i32,
     time_limit_us: u64,
+    kept: Kept,
     /// In the target: what became of the clone.
     started: Started,
     is_copy: bool,
@@ -51,6 +52,7 @@ pub(crate) fn start_copy(start: &Start<'_>, inside: &Inside<'_>) -> Started {
         parent: sys::pid(),
         socket: start.socket,
         time_limit_us: start.time_limit_us(),
+        kept: start.job.kept_descriptors(),
         started: unsupported,
         is_copy: false,
         began_us: 0,
@@ -120,7 +122,12 @@ unsafe extern "C" fn visit_or_clone(object: Object, argument: *mut c_void) -> c_
         match unsafe { sys::clone_process() } {
             Ok(0) => {
                 visits.is_copy = true;
-                visits.socket = copy::settle(visits.socket, visits.parent, visits.time_limit_us);
+                visits.socket = copy::settle(
+                    visits.socket,
+                    visits.parent,
+                    visits.time_limit_us,
+                    visits.kept,
+                );
                 visits.began_us = sys::now_us();
             }
             Ok(pid) => {

@@ -34,9 +34,11 @@ mod channel;
 mod discover;
 mod elf;
 mod error;
+mod front_door;
 mod hijack;
 mod image;
 mod interpreter;
+mod kernel_threads;
 mod libc_in_target;
 mod maps;
 mod memory;
@@ -50,9 +52,11 @@ mod seccomp;
 mod session;
 mod signal_frame;
 mod signals;
+mod stacks;
 mod status;
 mod stub;
 mod symbols;
+mod syscalls;
 mod tracee;
 mod tracer;
 
@@ -60,6 +64,12 @@ pub use address_space::{AddressSpace, PAGE_BYTES, ResidentMapping};
 pub use channel::{Channel, ChannelError};
 pub use discover::{Candidate, TreeProcess, candidates, process_tree};
 pub use error::AttachError;
+pub use front_door::FrontDoor;
 pub use image::{AgentImage, ImageError};
+pub use kernel_threads::{KernelThread, MOST_THREADS, kernel_threads};
 pub use maps::mapped_files;
 pub use session::{AttachOptions, AttachReport, attach};
+pub use stacks::{
+    Frame, GilState, Locals, LockKind, LockWait, PythonThread, Threads, threads_from_outside,
+};
+pub use syscalls::{Syscall, WaitKind};

@@ -55,7 +55,11 @@ pub(crate) fn check_now(pid: u32) -> Result<(), AttachError> {
     check_state(pid, &status(pid)?)
 }
 
-fn status(pid: u32) -> Result<Status, AttachError> {
+/// The status of a process.
+///
+/// # Errors
+/// When there is none.
+pub(crate) fn status(pid: u32) -> Result<Status, AttachError> {
     if pid == 0 || pid > MAX_PID {
         return Err(AttachError::NoSuchProcess { pid });
     }
@@ -71,7 +75,11 @@ fn status(pid: u32) -> Result<Status, AttachError> {
     })
 }
 
-fn open(pid: u32) -> Result<PidFd, AttachError> {
+/// A handle of a process.
+///
+/// # Errors
+/// When there is none, or it is a thread of another.
+pub(crate) fn open(pid: u32) -> Result<PidFd, AttachError> {
     PidFd::open(pid).map_err(|source| match source.raw_os_error() {
         Some(libc::ESRCH) => AttachError::Exited { pid },
         Some(libc::ENOSYS) => AttachError::OldKernel { call: "pidfd_open" },

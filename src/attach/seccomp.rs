@@ -168,6 +168,22 @@ fn needed() -> Vec<Needed> {
             libc::SYS_close_range,
             [3, u32::MAX as u64, 0, 0, 0, 0],
         ),
+        other("fstat", libc::SYS_fstat, [FD, ADDRESS, 0, 0, 0, 0]),
+        other(
+            "getsockname",
+            libc::SYS_getsockname,
+            [FD, ADDRESS, ADDRESS, 0, 0, 0],
+        ),
+        other(
+            "getpeername",
+            libc::SYS_getpeername,
+            [FD, ADDRESS, ADDRESS, 0, 0, 0],
+        ),
+        other(
+            "getsockopt",
+            libc::SYS_getsockopt,
+            [FD, 6, 11, ADDRESS, ADDRESS, 0],
+        ),
         other("exit_group", libc::SYS_exit_group, [0; 6]),
         other(
             "rt_sigprocmask",

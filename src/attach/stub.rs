@@ -45,6 +45,7 @@ const _: () = assert!(
 );
 
 /// Offsets that the command line uses too.
+pub(crate) const SOCKET: u64 = offset_of!(Context, boot.socket) as u64;
 pub(crate) const PEER: u64 = offset_of!(Context, boot.peer) as u64;
 pub(crate) const DONE: u64 = offset_of!(Context, done) as u64;
 pub(crate) const RESULT: u64 = offset_of!(Context, result) as u64;
@@ -127,7 +128,7 @@ impl Context {
             version: BOOT_VERSION,
             socket: -1,
             peer: -1,
-            reserved: 0,
+            is_guarded: 0,
             map_start: region.start,
             map_len: region.len,
             capi: interpreter.capi,

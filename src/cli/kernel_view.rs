@@ -1,30 +1,37 @@
 //! What the kernel tells of a process beside its memory: threads, descriptors, mapped files.
 
+use std::collections::BTreeMap;
 use std::fs;
 
 use leakhunt_heap::{KernelView, Mapped};
 
 /// The threads and descriptors of a process. What cannot be read, or ended meanwhile, is left out.
 pub(crate) fn kernel_view(pid: u32) -> KernelView {
-    let names = |folder: &str| -> Vec<String> {
-        let entries = fs::read_dir(format!("/proc/{pid}/{folder}"));
-        let entries = entries.into_iter().flatten().flatten();
-        entries
-            .filter_map(|entry| entry.file_name().into_string().ok())
-            .collect()
-    };
     let thread = |id: String| {
         let name = fs::read_to_string(format!("/proc/{pid}/task/{id}/comm")).ok()?;
         Some((id.parse().ok()?, name.trim_end().to_owned()))
     };
-    let descriptor = |id: String| {
-        let link = fs::read_link(format!("/proc/{pid}/fd/{id}")).ok()?;
-        Some(link.to_string_lossy().into_owned())
-    };
     KernelView {
-        threads: names("task").into_iter().filter_map(thread).collect(),
-        descriptors: names("fd").into_iter().filter_map(descriptor).collect(),
+        threads: names(pid, "task").filter_map(thread).collect(),
+        descriptors: descriptor_links(pid).into_values().collect(),
     }
+}
+
+/// What each descriptor of a process leads to, as `/proc/PID/fd` has it. What cannot be read, or was
+/// closed meanwhile, is left out.
+pub(crate) fn descriptor_links(pid: u32) -> BTreeMap<u32, String> {
+    names(pid, "fd")
+        .filter_map(|id| {
+            let link = fs::read_link(format!("/proc/{pid}/fd/{id}")).ok()?;
+            Some((id.parse().ok()?, link.to_string_lossy().into_owned()))
+        })
+        .collect()
+}
+
+fn names(pid: u32, folder: &str) -> impl Iterator<Item = String> {
+    let entries = fs::read_dir(format!("/proc/{pid}/{folder}"));
+    let entries = entries.into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().into_string().ok())
 }
 
 /// The files that are mapped into a process; none where they cannot be read.

@@ -1,6 +1,7 @@
 //! Threads and descriptors of a process, in groups, and which groups grow.
 
 mod descriptors;
+mod destination;
 mod threads;
 
 use std::collections::BTreeMap;
@@ -8,6 +9,7 @@ use std::collections::BTreeMap;
 use crate::hunt::rise;
 use crate::hunt::trend::Trend;
 use crate::snapshot::Snapshot;
+pub use destination::Destination;
 
 /// What there is at one look, by group.
 #[derive(Clone, Debug, Default, PartialEq)]

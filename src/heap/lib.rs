@@ -78,7 +78,9 @@ pub use identity::{Identity, identify};
 pub use inspect::{
     Fingerprint, Inspection, Inspections, Verdict, fingerprint, inspect, suspect_stretch,
 };
-pub use inventory::{Group, GroupGrowth, Inventory, KernelView, descriptor_growth, thread_growth};
+pub use inventory::{
+    Destination, Group, GroupGrowth, Inventory, KernelView, descriptor_growth, thread_growth,
+};
 pub use kinds::{KindRow, KindTable, KindTableFormat, KindsDiffer};
 pub use look::{Look, LookBuilder, LookError, MAX_NAME_BYTES, MAX_TYPES, TypeCount, TypeSighting};
 pub use merged_paths::{Branch, MOST_MERGED, MergedPaths, merge_paths};

@@ -19,23 +19,30 @@
 extern crate std;
 
 mod boot;
+mod bounds;
 mod capi;
 mod codec;
+mod frames;
 mod graph;
+mod knock;
+mod lines;
 mod reply;
 mod request;
 
 pub use boot::{BOOT_VERSION, Boot};
 pub use capi::{Capi, N_CAPI};
 pub use codec::{DecodeError, MAX_PACKET, Reader, Writer};
+pub use frames::{NewFrame, OldFrame, ThreadState};
 pub use graph::{
     CollectorDef, Edge, EdgeName, FieldDef, GraphEnd, GraphReader, GraphWriter, KeyText, LabelDef,
     LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
+pub use knock::{DoorName, KNOCK, Knock};
+pub use lines::line_of;
 pub use reply::{
-    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, Ready,
-    Reply, Traced, TypeRow, WalkDone, WalkEnd,
+    Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, OpenSocket,
+    Ready, Reply, Traced, TypeRow, WalkDone, WalkEnd,
 };
 pub use request::{
     CensusRequest, DescribeRequest, DumpRequest, GraphRequest, Names, Place, ProbeRequest, Request,

@@ -43,6 +43,10 @@ packets! {
         ProbeDone(DumpDone<'p>) = 18,
         /// To `Run`: the `str` that it left as `result` in its globals; empty when it raised.
         Ran(&'p str) = 19,
+        /// One socket.
+        Socket(OpenSocket<'p>) = 20,
+        /// The last packet of `Sockets`.
+        SocketsDone = 21,
     }
 }
 
@@ -79,6 +83,10 @@ code! {
         Fault = 6,
         /// A version of Python that leakhunt does not know how to read.
         UnknownPython = 7,
+        /// At a door that an application has opened: another command line is in.
+        Busy = 8,
+        /// At such a door: it does not do what was asked for.
+        NotByTheDoor = 9,
     }
 }
 
@@ -281,5 +289,23 @@ code! {
         WasOn = 1,
         /// The interpreter refused.
         Failed = 2,
+    }
+}
+
+record! {
+    /// A socket that the process has open, as the kernel tells of it.
+    pub struct OpenSocket<'p> {
+        /// Its descriptor.
+        pub fd: u32,
+        /// What tells it from others in `/proc`.
+        pub inode: u64,
+        /// Its own address, a `struct sockaddr` of the family in its first two bytes.
+        pub local: &'p [u8],
+        /// That of its peer; empty where it has none.
+        pub peer: &'p [u8],
+        /// The process that made the other end of a Unix socket; 0 where that is not known.
+        pub peer_pid: u32,
+        /// Of TCP: a `struct tcp_info`, as much as the kernel has; else empty.
+        pub tcp_info: &'p [u8],
     }
 }

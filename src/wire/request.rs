@@ -28,6 +28,9 @@ packets! {
         Probe(ProbeRequest<'p>) = 9,
         /// Run Python in the target itself; answered by `Ran`.
         Run(&'p str) = 10,
+        /// Ask the kernel about each socket that is open, from within the process; answered by `Socket`s
+        /// and `SocketsDone`. Needs no interpreter.
+        Sockets = 11,
     }
 }
 
@@ -144,6 +147,9 @@ record! {
         /// Python that leaves an object `rows` in its globals. `rows.begin(object)` is called with
         /// `None` first, then with each object; after each, `rows.next()` until it answers no `str`.
         pub source: &'p str,
+        /// Whether the copy keeps the sockets of the target open, so that they can be asked for their
+        /// names. No other descriptor is.
+        pub keeps_sockets: bool,
         /// After this time with one object it is cut off.
         pub object_time_limit_ms: u32,
         /// The copy ends itself after this time.

@@ -4,7 +4,7 @@ use leakhunt_wire::{Capi, LabelKind};
 
 use crate::graph::code::LocalNames;
 use crate::graph::edges::EdgeSink;
-use crate::graph::frame_layout::{FIRST_SENTINEL, NewFrame, OWNED_BY_FRAME_OBJECT, OldFrame};
+use crate::graph::frame_layout::{NewFrame, OldFrame};
 use crate::graph::threads;
 use crate::heap::Heap;
 use crate::memory::Memory;
@@ -27,10 +27,10 @@ pub(crate) struct RunningFrame {
 pub(crate) fn each_running(heap: &Heap, memory: Memory, see: &mut dyn FnMut(RunningFrame)) {
     let layout = &heap.layout;
     let (code_at, back_at) = if layout.minor <= 10 {
-        let offsets = OldFrame::of(layout);
+        let offsets = OldFrame::of(layout.minor);
         (offsets.code, offsets.back)
     } else {
-        let offsets = NewFrame::of(layout);
+        let offsets = NewFrame::of(layout.minor, layout.is_free_threaded);
         (offsets.code, offsets.previous)
     };
     threads::each(heap, memory, &mut |thread| {
@@ -100,15 +100,15 @@ pub(crate) fn object_references(
         }
     }
     let frame = memory.word(object + layout.header + 8);
-    let owner = NewFrame::of(layout).owner;
-    if frame != 0 && memory.byte(frame + owner) == OWNED_BY_FRAME_OBJECT {
+    let owner = NewFrame::of(layout.minor, layout.is_free_threaded).owner;
+    if frame != 0 && memory.byte(frame + owner) == NewFrame::OWNED_BY_FRAME_OBJECT {
         new_references(heap, memory, frame, false, sink);
     }
 }
 
 fn old_references(heap: &Heap, memory: Memory, frame: usize, sink: &mut dyn EdgeSink) {
     let layout = &heap.layout;
-    let offsets = OldFrame::of(layout);
+    let offsets = OldFrame::of(layout.minor);
     let code = memory.word(frame + offsets.code);
     let fields: [(&[u8], usize); 6] = [
         (b"f_back", offsets.back),
@@ -149,7 +149,7 @@ pub(crate) fn new_references(
     sink: &mut dyn EdgeSink,
 ) {
     let layout = &heap.layout;
-    let offsets = NewFrame::of(layout);
+    let offsets = NewFrame::of(layout.minor, layout.is_free_threaded);
     let code = reference(heap, memory.word(frame + offsets.code));
     let fields: [(&[u8], usize); 3] = [
         (b"function", offsets.function),
@@ -263,7 +263,8 @@ pub(crate) fn reference(heap: &Heap, place: usize) -> (usize, bool) {
 
 fn is_sentinel(heap: &Heap, memory: Memory, frame: usize) -> bool {
     heap.layout.minor >= 12
-        && memory.byte(frame + NewFrame::of(&heap.layout).owner) >= FIRST_SENTINEL
+        && memory.byte(frame + NewFrame::of(heap.layout.minor, heap.layout.is_free_threaded).owner)
+            >= NewFrame::FIRST_SENTINEL
 }
 
 fn is_code(heap: &Heap, memory: Memory, code: usize) -> bool {

@@ -48,6 +48,11 @@ pub(crate) fn references(heap: &Heap, memory: Memory, generator: usize, sink: &m
     }
     // From 3.12 on the code outlives the frame.
     if layout.minor >= 12 {
-        frames::code_reference(heap, memory, frame + NewFrame::of(layout).code, sink);
+        frames::code_reference(
+            heap,
+            memory,
+            frame + NewFrame::of(layout.minor, layout.is_free_threaded).code,
+            sink,
+        );
     }
 }

@@ -177,7 +177,7 @@ fn old_generator(layout: &Layout, memory: Memory, object: usize, offsets: &Gener
     if frame == 0 {
         return StateKind::Finished;
     }
-    let fields = OldFrame::of(layout);
+    let fields = OldFrame::of(layout.minor);
     if memory.byte(frame + fields.running) as i8 == fields.running_value {
         StateKind::Running
     } else if memory.half(frame + fields.last_instruction) as i32 == BEFORE_THE_FIRST {

@@ -1,8 +1,9 @@
 //! The threads of the main interpreter, and what their states refer to.
 
+use leakhunt_wire::ThreadState;
+
 use crate::atexit_entry::read;
 use crate::heap::Heap;
-use crate::layout::Layout;
 use crate::memory::Memory;
 
 /// No interpreter has more.
@@ -19,57 +20,9 @@ pub(crate) struct Thread {
     pub(crate) frame: usize,
 }
 
-/// Offsets in a `PyThreadState`, by `offsetof`: the struct is public, and stays within a version.
-struct Offsets {
-    /// Up to 3.10 and from 3.13 on the frame, between them what points to it.
-    frame: usize,
-    thread_id: usize,
-    /// From 3.11.
-    native_id: usize,
-    /// `c_profileobj`; `c_traceobj` and the current exception follow.
-    profile: usize,
-    dict: usize,
-    async_exception: usize,
-    /// The exception that is handled.
-    handled: usize,
-    /// `async_gen_firstiter`; `async_gen_finalizer` and `context` follow.
-    hooks: usize,
-}
-
-impl Offsets {
-    fn of(layout: &Layout) -> Self {
-        let [
-            frame,
-            thread_id,
-            native_id,
-            profile,
-            dict,
-            async_exception,
-            handled,
-            hooks,
-        ] = match layout.minor {
-            ..=10 => [24, 176, 0, 72, 152, 168, 112, 224],
-            11 => [56, 152, 160, 80, 128, 144, 320, 208],
-            12 => [56, 136, 144, 80, 112, 128, 256, 192],
-            13 | 14 => [72, 152, 160, 96, 128, 144, 256, 192],
-            _ => [72, 176, 184, 120, 152, 168, 288, 216],
-        };
-        Self {
-            frame,
-            thread_id,
-            native_id,
-            profile,
-            dict,
-            async_exception,
-            handled,
-            hooks,
-        }
-    }
-}
-
 /// Hands on all threads but the agent's, newest first.
 pub(crate) fn each(heap: &Heap, memory: Memory, see: &mut dyn FnMut(Thread)) {
-    let offsets = Offsets::of(&heap.layout);
+    let offsets = ThreadState::of(heap.layout.minor);
     // SAFETY: whoever reads the heap is inside, or is a copy of a thread that was.
     let (interpreter, own, newest) = unsafe {
         let interpreter = heap.capi.main_interpreter();
@@ -89,7 +42,7 @@ pub(crate) fn each(heap: &Heap, memory: Memory, see: &mut dyn FnMut(Thread)) {
         if state != own {
             see(Thread {
                 state,
-                native_id: native_id(heap, memory, &offsets, state),
+                native_id: native_id(memory, &offsets, state),
                 frame: frame(heap, memory, &offsets, state),
             });
         }
@@ -97,26 +50,22 @@ pub(crate) fn each(heap: &Heap, memory: Memory, see: &mut dyn FnMut(Thread)) {
     }
 }
 
-fn frame(heap: &Heap, memory: Memory, offsets: &Offsets, state: usize) -> usize {
+fn frame(heap: &Heap, memory: Memory, offsets: &ThreadState, state: usize) -> usize {
     let frame = memory.word(state + offsets.frame);
-    // In 3.11 and 3.12 a structure of the C stack's comes between.
-    let inner = match heap.layout.minor {
-        11 => 8,
-        12 => 0,
-        _ => return frame,
+    let Some(inner) = ThreadState::frame_in_between(heap.layout.minor) else {
+        return frame;
     };
     read(frame.wrapping_add(inner)).map_or(0, |[frame]| frame)
 }
 
-fn native_id(heap: &Heap, memory: Memory, offsets: &Offsets, state: usize) -> u64 {
-    if heap.layout.minor >= 11 {
-        return memory.word(state + offsets.native_id) as u64;
+fn native_id(memory: Memory, offsets: &ThreadState, state: usize) -> u64 {
+    if let Some(native_id) = offsets.native_id {
+        return memory.word(state + native_id) as u64;
     }
-    // Up to 3.10 only the C library knows: glibc keeps it in `struct pthread`.
-    const TID: usize = 720;
     const HIGHEST_ID: u64 = 1 << 22;
     let thread = memory.word(state + offsets.thread_id);
-    let id = read(thread.wrapping_add(TID)).map_or(0, |[word]: [usize; 1]| word as u32 as u64);
+    let id = read(thread.wrapping_add(ThreadState::NATIVE_ID_IN_GLIBC))
+        .map_or(0, |[word]: [usize; 1]| word as u32 as u64);
     if id <= HIGHEST_ID { id } else { 0 }
 }
 
@@ -127,7 +76,7 @@ pub(crate) fn each_reference(
     thread: Thread,
     see: &mut dyn FnMut(usize, &'static [u8]),
 ) {
-    let offsets = Offsets::of(&heap.layout);
+    let offsets = ThreadState::of(heap.layout.minor);
     let n_current = if heap.layout.minor <= 11 { 3 } else { 1 };
     let n_handled = if heap.layout.minor <= 10 { 3 } else { 1 };
     let fields: [(&'static [u8], usize, usize); 8] = [

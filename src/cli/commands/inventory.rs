@@ -1,6 +1,7 @@
 //! The run of an inventory: looks at a live process, each a list of what there is of a kind.
 
 mod holders;
+mod outside;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
@@ -38,6 +39,20 @@ pub(crate) trait Inventory {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<Self::Item>, LookEnd>;
+
+    /// What there is to note before an agent goes in.
+    fn begin(&mut self, _pid: u32) {}
+
+    /// Takes all of them without an agent, where that is possible: what to do when none can get in, or
+    /// none is wanted.
+    fn take_from_outside(&mut self, _pid: u32) -> Option<anyhow::Result<Taken<Self::Item>>> {
+        None
+    }
+
+    /// Whether no agent is wanted.
+    fn is_outside(&self) -> bool {
+        false
+    }
 
     /// What tells it from all others, now and at other looks: its address, mostly.
     fn key(&self, item: &Self::Item) -> u64;
@@ -185,7 +200,13 @@ fn watch<I: Inventory>(
         interrupts,
         output,
     };
-    let end = rounds.run(&mut watch, &mut door);
+    watch.inventory.begin(target.pid);
+    let end = if watch.inventory.is_outside() {
+        watch.run_outside(&rounds, &door)
+    } else {
+        let end = rounds.run(&mut watch, &mut door);
+        watch.or_outside(end, &rounds, &door)
+    };
     watch.conclude(end, interrupts)
 }
 
@@ -222,6 +243,13 @@ impl<I: Inventory> Watch<'_, I> {
             Err(Missed::TargetExited) => Err(ended_after(self.pid, self.n_looks).into()),
             Err(Missed::ForNow(error) | Missed::ForGood(error)) => Err(error),
         }
+    }
+
+    /// Shows what a look found.
+    fn show(&mut self, taken: Taken<I::Item>) -> anyhow::Result<()> {
+        let listing = self.list(taken);
+        let shown = self.inventory.render(&listing, &self.how);
+        self.output.result(&shown)
     }
 
     /// Compares a look with the one before, and keeps it for the next.
@@ -311,9 +339,7 @@ impl<I: Inventory> Looks for Watch<'_, I> {
                 taken.missing.len()
             ));
         }
-        let listing = self.list(taken);
-        let shown = self.inventory.render(&listing, &self.how);
-        self.output.result(&shown).map_err(LookEnd::ForGood)
+        self.show(taken).map_err(LookEnd::ForGood)
     }
 
     fn n_looks(&self) -> u64 {
@@ -337,12 +363,43 @@ pub(crate) fn probe<L: Link>(
     source: &str,
 ) -> Result<Probed, LookEnd> {
     let budget = Budget::new(scene.memory, scene.args.target.max_pause);
-    let (probed, end) = session.probe(&Probe {
+    let probe = Probe {
         types,
         untracked,
         source,
+        keeps_sockets: false,
         walk_limit: budget.time_limit,
-    })?;
+    };
+    run_probe(session, scene, &probe)
+}
+
+/// The same in a copy that keeps the sockets of the target open, which the probe may ask for their names.
+///
+/// # Errors
+/// As [`probe`].
+pub(crate) fn probe_beside_sockets<L: Link>(
+    session: &mut Session<L>,
+    scene: &Scene<'_>,
+    types: &[&str],
+    source: &str,
+) -> Result<Probed, LookEnd> {
+    let budget = Budget::new(scene.memory, scene.args.target.max_pause);
+    let probe = Probe {
+        types,
+        untracked: &[],
+        source,
+        keeps_sockets: true,
+        walk_limit: budget.time_limit,
+    };
+    run_probe(session, scene, &probe)
+}
+
+fn run_probe<L: Link>(
+    session: &mut Session<L>,
+    scene: &Scene<'_>,
+    probe: &Probe<'_>,
+) -> Result<Probed, LookEnd> {
+    let (probed, end) = session.probe(probe)?;
     if end.ended == Ended::Whole {
         return Ok(probed);
     }

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod asyncio_debug;
 mod completions;
 mod diff;
 mod dump;
@@ -7,15 +8,20 @@ mod graph;
 mod growth;
 mod hunt;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
-mod inventory;
+pub(crate) mod inventory;
+mod lru;
 mod memory;
 mod paths;
 mod ps;
 mod retained;
+mod scheduled;
 mod show;
 mod snapshot;
+mod sockets;
 mod sources;
 mod suspects;
+mod tasks;
+mod threads;
 
 use crate::args::{Cli, Command};
 use crate::failure::Exit;
@@ -38,7 +44,13 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Paths(args) => paths::run(args, &cli.common, output),
         Command::Retained(args) => retained::run(args, &cli.common, output),
         Command::Suspects(args) => suspects::run(args, &cli.common, output),
+        Command::Tasks(args) => tasks::run(args, &cli.common, output),
+        Command::Threads(args) => threads::run(args, &cli.common, output),
         Command::Graph(args) => graph::run(args, &cli.common, output),
+        Command::Sockets(args) => sockets::run(args, &cli.common, output),
+        Command::Lru(args) => lru::run(args, &cli.common, output),
+        Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
+        Command::AsyncioDebug(args) => asyncio_debug::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

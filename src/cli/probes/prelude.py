@@ -30,6 +30,8 @@ def text_of(value, most=200):
 
 
 def quoted(text):
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return '"' + text + '"'
     pieces = []
     for character in text:
         code = ord(character)

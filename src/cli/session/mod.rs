@@ -13,6 +13,7 @@ mod link;
 #[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
+mod sockets;
 
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub(crate) use link::Link;
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
+pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
@@ -133,6 +135,12 @@ impl<L: Link> Session<L> {
         Ok(())
     }
 
+    /// Which descriptor of the target is the agent's, for as long as it is there; `None` where there is
+    /// none.
+    pub(crate) fn agent_descriptor(&self) -> Option<u32> {
+        self.link.agent_descriptor()
+    }
+
     /// Asks the agent to leave and waits a moment for its goodbye.
     pub(crate) fn detach(&mut self) {
         if std::mem::replace(&mut self.is_over, true) {
@@ -196,7 +204,9 @@ fn farewell_error(reason: Goodbye) -> SessionError {
         Goodbye::Finalising => SessionError::Ending,
         Goodbye::NotInitialised => SessionError::NotRunning,
         Goodbye::UnknownPython => SessionError::UnknownPython,
-        Goodbye::OtherVersion => SessionError::Agent("it is of another version"),
+        Goodbye::OtherVersion => SessionError::OtherRelease,
+        Goodbye::Busy => SessionError::Busy,
+        Goodbye::NotByTheDoor => SessionError::NotByTheDoor,
         Goodbye::NoMemory => SessionError::Agent("the target refused memory for it"),
         Goodbye::Fault => SessionError::Agent("it ran into a fault of its own"),
     }

@@ -29,6 +29,8 @@ pub(crate) struct Probe<'a> {
     pub(crate) untracked: &'a [(u64, u64)],
     /// Defines `describe(object)`; see `probes/prelude.py`.
     pub(crate) source: &'a str,
+    /// Whether it runs beside the sockets of the target, and can ask them for their names.
+    pub(crate) keeps_sockets: bool,
     /// How long the copy may take to walk the heap.
     pub(crate) walk_limit: Duration,
 }
@@ -88,6 +90,7 @@ impl<L: Link> Session<L> {
             types: &probe.types.join("\n"),
             objects: &objects,
             source: &source,
+            keeps_sockets: probe.keeps_sockets,
             object_time_limit_ms: millis(OBJECT_LIMIT),
             time_limit_ms: millis(limit),
         }))?;

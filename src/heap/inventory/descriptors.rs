@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Group, grouped};
+use super::{Destination, Group, grouped};
 use crate::snapshot::{Snapshot, Type};
 
 const SOCKET: &str = "socket";
@@ -27,18 +27,17 @@ pub(super) fn groups(links: &[String]) -> Vec<Group> {
 
 /// A group by what the link in `/proc/PID/fd` says.
 fn group_of(link: &str) -> Group {
-    let (kind, name) = if link.starts_with('/') {
-        (FILE, format!("files {}", masked(link)))
-    } else if link.starts_with("socket:") {
-        (SOCKET, "sockets".to_owned())
-    } else if link.starts_with("pipe:") {
-        (PIPE, "pipes".to_owned())
-    } else if let Some(sort) = link.strip_prefix("anon_inode:") {
-        let sort = sort.trim_matches(['[', ']']);
-        let kind = if sort == "eventpoll" { POLL } else { OTHER };
-        (kind, format!("descriptors of kind {sort}"))
-    } else {
-        (OTHER, format!("descriptors of kind {}", masked(link)))
+    let (kind, name) = match Destination::of_link(link) {
+        Destination::File { .. } | Destination::Memory(_) => {
+            (FILE, format!("files {}", masked(link)))
+        }
+        Destination::Socket(_) => (SOCKET, "sockets".to_owned()),
+        Destination::Pipe(_) => (PIPE, "pipes".to_owned()),
+        Destination::Anonymous(sort) => {
+            let kind = if sort == "eventpoll" { POLL } else { OTHER };
+            (kind, format!("descriptors of kind {sort}"))
+        }
+        Destination::Other(link) => (OTHER, format!("descriptors of kind {}", masked(link))),
     };
     Group {
         name,

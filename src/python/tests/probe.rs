@@ -43,6 +43,7 @@ rows = Rows()";
             types: "shop.Nothing\nshop.Base",
             objects: &[],
             source,
+            keeps_sockets: false,
             object_time_limit_ms: 300,
             time_limit_ms: 60_000,
         }))
@@ -121,5 +122,142 @@ left = [one for one in gc.get_objects() if isinstance(one, types.FunctionType)
         let get = |name| found.get_item(name).unwrap().unwrap();
         assert_eq!(get("ran").extract::<String>().unwrap(), "Cycle");
         assert_eq!(get("left").len().unwrap(), 0);
+    });
+}
+
+#[test]
+fn each_open_socket_is_told_as_its_process_sees_it() {
+    let _alone = alone();
+    let told = Python::attach(|py| {
+        let found = run(
+            py,
+            "
+import os, socket
+listener = socket.create_server(('127.0.0.1', 0))
+client = socket.create_connection(listener.getsockname())
+server = listener.accept()[0]
+six = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+left, right = socket.socketpair()
+pipe = os.pipe()
+def told(one, peer=False):
+    inode = os.fstat(one.fileno()).st_ino
+    name = one.getpeername() if peer else one.getsockname()
+    port = name[1] if name else 0
+    return one.fileno(), inode, one.family, port
+told = [told(listener), told(client), told(client, True), told(six), told(left)]
+import builtins; builtins.leakhunt_kept = [listener, client, server, six, left, right]
+pid = os.getpid()",
+        );
+        let told = found.get_item("told").unwrap().unwrap();
+        told.extract::<Vec<(u32, u64, u16, u16)>>().unwrap()
+    });
+    let session = open().unwrap();
+    session.send(&Request::Sockets).unwrap();
+    let mut seen = std::collections::BTreeMap::new();
+    let mut buffer = [0; MAX_PACKET];
+    loop {
+        match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+            Reply::Socket(socket) => {
+                let of = |name: &[u8]| match name.len() {
+                    0 => (0, 0),
+                    2 => (u16::from_ne_bytes([name[0], name[1]]), 0),
+                    _ => (
+                        u16::from_ne_bytes([name[0], name[1]]),
+                        u16::from_be_bytes([name[2], name[3]]),
+                    ),
+                };
+                seen.insert(
+                    socket.fd,
+                    (
+                        socket.inode,
+                        of(socket.local),
+                        of(socket.peer),
+                        socket.tcp_info.first().copied(),
+                        socket.peer_pid,
+                    ),
+                );
+            }
+            Reply::SocketsDone => break,
+            // The greeting.
+            _ => {}
+        }
+    }
+    const ESTABLISHED: u8 = 1;
+    const LISTEN: u8 = 10;
+    let [listener, client, peer, six, left] = told[..] else {
+        panic!("{told:?}")
+    };
+    let name = |told: (u32, u64, u16, u16)| (told.2, told.3);
+    assert_eq!(
+        seen[&listener.0],
+        (listener.1, name(listener), (0, 0), Some(LISTEN), 0)
+    );
+    assert_eq!(
+        seen[&client.0],
+        (client.1, name(client), name(peer), Some(ESTABLISHED), 0)
+    );
+    assert_eq!(seen[&six.0], (six.1, (10, 0), (0, 0), None, 0));
+    assert_eq!(
+        seen[&left.0],
+        (left.1, (1, 0), (1, 0), None, std::process::id())
+    );
+    Python::attach(|py| run(py, "import builtins; del builtins.leakhunt_kept").len());
+}
+
+#[test]
+fn a_copy_keeps_sockets_where_it_is_asked_to_and_nothing_else() {
+    let _alone = alone();
+    Python::attach(|py| {
+        run(
+            py,
+            "
+import builtins, os, socket
+builtins.leakhunt_socket = socket.socket()
+builtins.leakhunt_pipe = os.pipe()",
+        );
+    });
+    let session = open().unwrap();
+    let source = "
+import builtins, os, stat
+class Rows:
+    def begin(self, object):
+        fds = [builtins.leakhunt_socket.fileno(), builtins.leakhunt_pipe[0]]
+        self.texts = iter([','.join(map(self.kind, fds + [0]))])
+    def kind(self, fd):
+        try:
+            return 'socket' if stat.S_ISSOCK(os.fstat(fd).st_mode) else 'other'
+        except OSError:
+            return 'closed'
+    def next(self):
+        return next(self.texts, None)
+rows = Rows()";
+    let told = |keeps_sockets| {
+        session
+            .send(&Request::Probe(ProbeRequest {
+                types: "shop.Nothing",
+                objects: &[],
+                source,
+                keeps_sockets,
+                object_time_limit_ms: 1000,
+                time_limit_ms: 60_000,
+            }))
+            .unwrap();
+        let mut told = String::new();
+        let mut buffer = [0; MAX_PACKET];
+        loop {
+            match Reply::decode(session.receive(&mut buffer).unwrap()).unwrap() {
+                Reply::Object(object) => told.push_str(object.text),
+                Reply::ProbeDone(_) => return told,
+                _ => {}
+            }
+        }
+    };
+    assert_eq!(told(true), "socket,closed,other");
+    assert_eq!(told(false), "closed,closed,other");
+    Python::attach(|py| {
+        run(
+            py,
+            "import builtins, os\nassert os.fstat(builtins.leakhunt_pipe[0])",
+        );
     });
 }
