@@ -2,11 +2,12 @@ use std::process::Command;
 
 use crate::support::{Leakhunt, Target, python3, skipped};
 
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 10] = [
     "growth",
     "sources",
     "dump",
     "snapshot",
+    "tasks",
     "memory",
     "show",
     "diff",

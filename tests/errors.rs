@@ -61,27 +61,13 @@ fn is_root() -> bool {
     unsafe { libc::geteuid() == 0 }
 }
 
-/// The program at a place where every user can run it.
-fn program_for_everybody() -> std::path::PathBuf {
-    let copy = std::env::temp_dir().join(format!("leakhunt-test-{}", std::process::id()));
-    static COPIED: std::sync::Once = std::sync::Once::new();
-    COPIED.call_once(|| {
-        // Not by this process: another thread's child would have it open for writing until its exec.
-        let mut cp = Command::new("cp");
-        cp.arg(crate::support::leakhunt::program()).arg(&copy);
-        assert!(cp.status().unwrap().success(), "{cp:?}");
-        fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
-    });
-    copy
-}
-
 /// `growth` as another user, from whom root's privileges are taken.
 fn refused_to_nobody(pid: u32, message: &str, remedy: &str) -> Finished {
     refuses_nobody(&["growth", "--count", "1"], pid, message, remedy)
 }
 
 fn refuses_nobody(command: &[&str], pid: u32, message: &str, remedy: &str) -> Finished {
-    let mut program = Command::new(program_for_everybody());
+    let mut program = Command::new(crate::support::leakhunt::program_for_everybody());
     program
         .args(command)
         .args(["--pid", &pid.to_string()])
@@ -502,7 +488,7 @@ fn a_snapshot_that_may_not_be_read_is_not_called_something_else() {
     fs::create_dir(&folder).unwrap();
     fs::write(folder.join("meta.json"), "{}").unwrap();
     fs::set_permissions(&folder, PermissionsExt::from_mode(0o700)).unwrap();
-    let mut command = Command::new(program_for_everybody());
+    let mut command = Command::new(crate::support::leakhunt::program_for_everybody());
     command.arg("show").arg(&folder).current_dir("/");
     let done = Leakhunt::of(command).by_user(NOBODY).run().expect(2);
     fs::remove_dir_all(&folder).unwrap();

@@ -14,6 +14,9 @@ mod account;
 /// The image that goes into a target needs no loader.
 #[cfg(test)]
 mod agent_image;
+/// `asyncio-debug`: what it sets is set, and restored.
+#[cfg(test)]
+mod asyncio_debug;
 /// Captures of the graph leave targets as they were, also when they are cut off.
 #[cfg(test)]
 mod captures;
@@ -26,6 +29,9 @@ mod cli;
 /// `diff`: what grew from one file to another, and the gate for builds.
 #[cfg(test)]
 mod diff;
+/// `leakhunt.listen()`: who gets in by a door, and that hostile visitors do no harm.
+#[cfg(test)]
+mod door;
 /// `dump`: the reprs of a type's objects, and what a hostile `__repr__` cannot do.
 #[cfg(test)]
 mod dump;
@@ -86,6 +92,9 @@ mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
+/// `scheduled`: the timers of event loops as the loops have them.
+#[cfg(test)]
+mod scheduled;
 /// `show`: what is in a file, whatever it is.
 #[cfg(test)]
 mod show;
@@ -107,6 +116,15 @@ mod support_checks;
 /// `suspects` and `retained`: what holds most, and what would be freed with it.
 #[cfg(test)]
 mod suspects;
+/// `tasks`: what asyncio knows itself on all loops, its own tool's tree, Home Assistant's lines.
+#[cfg(test)]
+mod tasks;
+/// `threads`: stacks as the target's own `traceback` and py-spy see them, deadlocks, and from outside.
+#[cfg(test)]
+mod threads;
 /// The target is as before: threads, descriptors, signal masks, mappings, collector, output.
 #[cfg(test)]
 mod unharmed;
+/// The wheel and the source distribution, installed and used as a new user would.
+#[cfg(test)]
+mod wheel;

@@ -170,3 +170,95 @@ fn gunicorn_and_its_workers_serve_on() {
         client.finish_unharmed();
     });
 }
+
+/// The rows of `tasks --json`.
+fn tasks_of(look: &Value) -> impl Iterator<Item = &Value> {
+    look["tasks"].as_array().unwrap().iter()
+}
+
+#[test]
+fn an_aiohttp_server_answers_while_its_tasks_are_shown() {
+    let script = include_str!("targets/aiohttp_under_load.py");
+    let folder = match packages(python3(), &["aiohttp"]) {
+        Ok(folder) => folder,
+        Err(reason) => return skipped("aiohttp", &reason),
+    };
+    let mut target = start(python3(), &folder, script);
+    let before = Fingerprint::of(&mut target);
+    for _ in 0..5 {
+        let look = Leakhunt::at(target.pid, "tasks", &["--json"])
+            .run()
+            .expect(0)
+            .json();
+        let names: Vec<String> = tasks_of(&look)
+            .map(|task| {
+                format!(
+                    "{} {}",
+                    task["chain"][0]["module"], task["chain"][0]["name"]
+                )
+            })
+            .collect();
+        let count = |name: &str| names.iter().filter(|one| *one == name).count();
+        assert_eq!(count("\"__main__\" \"ask\""), 4, "{names:?}");
+        assert_eq!(count("\"__main__\" \"main\""), 1, "{names:?}");
+        assert!(
+            count("\"aiohttp.web_protocol\" \"RequestHandler.start\"") >= 4,
+            "{names:?}"
+        );
+    }
+    assert_eq!(target.eval("n_failed"), json!(0));
+    assert_unharmed(&before, &mut target);
+    target.finish_unharmed();
+}
+
+#[test]
+fn uvicorn_workers_of_gunicorn_show_their_tasks() {
+    let py = python3();
+    let requirements = ["gunicorn==23.0.0", "uvicorn==0.34.0", "uvloop"];
+    let folder = match packages(py, &requirements) {
+        Ok(folder) => folder,
+        Err(reason) => return skipped("gunicorn with uvicorn", &reason),
+    };
+    let socket = scratch_file("uvicorn.sock");
+    let app = "import gunicorn.app.wsgiapp, sys
+sys.argv += ['--worker-class', 'uvicorn.workers.UvicornWorker']
+async def app(scope, receive, send):
+    if scope['type'] == 'http':
+        await send({'type': 'http.response.start', 'status': 200, 'headers': [(b'content-length', b'2')]})
+        await send({'type': 'http.response.body', 'body': b'ok'})";
+    let script = include_str!("targets/gunicorn_client.py");
+    let mut client = py.command();
+    client
+        .arg("-c")
+        .arg(format!("{}\n{script}", include_str!("targets/harness.py")))
+        .arg(&socket)
+        .arg(app);
+    let mut client = Start::of(client, "gunicorn with uvicorn")
+        .packages(&folder)
+        .ready();
+    let master = u32::try_from(client.eval("server.pid").as_u64().unwrap()).unwrap();
+    let workers = eventually(LIMIT, || {
+        let found = children(master);
+        (found.len() == 2).then_some(found)
+    });
+    assert_eq!(client.eval("ask(20)"), json!(0), "requests that failed");
+    for worker in workers.expect("two workers") {
+        let look = Leakhunt::at(worker, "tasks", &["--json"])
+            .run()
+            .expect(0)
+            .json();
+        let served = tasks_of(&look).any(|task| {
+            task["chain"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .any(|place| place["name"] == "Server.main_loop")
+        });
+        assert!(served, "{look}");
+        assert_eq!(look["loops"][0]["type"], "uvloop.Loop", "{look}");
+        assert_eq!(look["loops"][0]["thread_name"], "MainThread", "{look}");
+    }
+    assert_eq!(client.eval("ask(20)"), json!(0), "requests that failed");
+    assert_eq!(client.eval("stop()"), json!(0), "gunicorn's exit code");
+    client.finish_unharmed();
+}

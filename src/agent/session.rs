@@ -41,7 +41,7 @@ pub unsafe fn serve(boot: &Boot) -> Left {
     sys::name_thread();
     let left = if boot.version == BOOT_VERSION {
         send(boot.socket, &Reply::Hello);
-        serve_interpreter(&CApi::new(&boot.capi), boot.socket)
+        serve_interpreter(&CApi::new(&boot.capi), boot.socket, boot.is_guarded != 0)
     } else {
         send(boot.socket, &Reply::Goodbye(Goodbye::OtherVersion));
         Left::Cleanly
@@ -50,7 +50,7 @@ pub unsafe fn serve(boot: &Boot) -> Left {
     left
 }
 
-fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
+fn serve_interpreter(capi: &CApi, socket: i32, is_guarded: bool) -> Left {
     let asked_us = sys::now_us();
     let (interpreter, since_us) = match Interpreter::enter_first(capi, socket) {
         Ok(entered) => entered,
@@ -85,6 +85,7 @@ fn serve_interpreter(capi: &CApi, socket: i32) -> Left {
                 heap: &heap,
                 progress,
                 n_looks: 0,
+                is_guarded,
             };
             session.answer_requests()
         }
@@ -144,12 +145,24 @@ fn send_in_turn(socket: i32, reply: &Reply<'_>, is_closing: &dyn Fn() -> bool) -
     packet.is_some_and(|packet| send_patiently(socket, packet, is_closing))
 }
 
+/// The memory of this process; 0 where `/proc` does not tell.
+fn resident_bytes() -> u64 {
+    const PAGE_BYTES: u64 = 4096;
+    let mut buffer = [0; 128];
+    let text = sys::read_file(c"/proc/self/statm", &mut buffer).unwrap_or_default();
+    let text = core::str::from_utf8(text).unwrap_or_default();
+    let pages = text.split(' ').nth(1).and_then(|pages| pages.parse().ok());
+    pages.unwrap_or(0_u64).saturating_mul(PAGE_BYTES)
+}
+
 pub(crate) struct Session<'s> {
     pub(crate) socket: i32,
     pub(crate) interpreter: &'s Interpreter,
     pub(crate) heap: &'s Heap,
     pub(crate) progress: SharedProgress,
     pub(crate) n_looks: u32,
+    /// Whether what is asked for is bounded here, as whoever asks may be anybody.
+    is_guarded: bool,
 }
 
 impl Session<'_> {
@@ -173,7 +186,14 @@ impl Session<'_> {
                 Err(_) => continue,
             };
             heard_us = sys::now_us();
-            let leave = match Request::decode(&buffer[..len]) {
+            let request = match Request::decode(&buffer[..len]) {
+                Ok(request) if self.is_guarded => match request.bounded(resident_bytes()) {
+                    Some(request) => Ok(request),
+                    None => return Goodbye::NotByTheDoor,
+                },
+                request => request,
+            };
+            let leave = match request {
                 Ok(Request::Ping) => {
                     send(self.socket, &Reply::Pong);
                     None

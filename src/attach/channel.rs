@@ -115,12 +115,26 @@ impl Channel {
     /// # Errors
     /// When nobody has the other end, or what we have is no such socket.
     pub(crate) fn start(&self) -> io::Result<()> {
+        self.check()?;
+        self.send_now(&GO)
+    }
+
+    /// Asks for a session at a door.
+    ///
+    /// # Errors
+    /// When nobody has the other end, or what we have is no such socket.
+    pub(crate) fn knock(&self, word: &[u8]) -> io::Result<()> {
+        self.check()?;
+        self.send_now(word)
+    }
+
+    fn check(&self) -> io::Result<()> {
         if self.option(libc::SO_TYPE)? != libc::SOCK_SEQPACKET
             || self.option(libc::SO_DOMAIN)? != libc::AF_UNIX
         {
-            return Err(io::Error::other("the target has replaced the descriptor"));
+            return Err(io::Error::other("the descriptor is no channel"));
         }
-        self.send_now(&GO)
+        Ok(())
     }
 
     /// Asks something of the agent.

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use crate::AttachError;
 use crate::cgroup::memory_limit_bytes;
 use crate::interpreter::{Found, find, version_by_names};
 use crate::maps::{Mapping, mappings};
 use crate::memory::{CachedMemory, Memory};
 use crate::preflight::look;
 use crate::status::Status;
+use crate::{AttachError, FrontDoor};
 
 /// A process that runs a CPython, or seems to where its memory cannot be read.
 #[derive(Debug)]
@@ -27,6 +27,8 @@ pub struct Candidate {
     pub uptime: Duration,
     /// Its command line, arguments separated by blanks, control characters escaped.
     pub command: String,
+    /// Whether it has opened a door to the agent itself, which lets us in.
+    pub has_door: bool,
     /// What would make an attach fail; `None` where nothing is known to.
     pub obstacle: Option<AttachError>,
 }
@@ -127,8 +129,16 @@ fn candidate(pid: u32) -> Option<Candidate> {
         limit_bytes: memory_limit_bytes(pid),
         uptime: uptime(pid)?,
         command: command(pid, &status),
+        has_door: opens_to_us(&status) && FrontDoor::of(pid).is_some(),
         obstacle,
     })
+}
+
+/// Whether a door of that process would let us in, as its own user or root.
+fn opens_to_us(status: &Status) -> bool {
+    // SAFETY: geteuid cannot fail and touches no memory.
+    let own_uid = unsafe { libc::geteuid() };
+    own_uid == 0 || own_uid == status.uid
 }
 
 /// Whether a process that cannot be attached runs a Python, and which: by its memory, or where that
@@ -205,7 +215,7 @@ fn uptime(pid: u32) -> Option<Duration> {
 }
 
 /// The 22nd field; the second one is a name that may hold blanks and parentheses.
-fn start_ticks(stat: &str) -> Option<u64> {
+pub(crate) fn start_ticks(stat: &str) -> Option<u64> {
     const FIELDS_AFTER_NAME: usize = 19;
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_whitespace().nth(FIELDS_AFTER_NAME)?.parse().ok()

@@ -141,6 +141,15 @@ pub enum AttachError {
     /// The channel's other end is not to be had.
     #[error("cannot take the channel of process {pid}")]
     NoChannel { pid: u32, source: io::Error },
+    /// It has not opened one.
+    #[error("process {pid} has opened no door")]
+    NoDoor { pid: u32 },
+    /// It lets in its own user and root.
+    #[error("the door of process {pid} is open to uid {uid} and root alone, you are uid {own_uid}")]
+    DoorOfOther { pid: u32, uid: u32, own_uid: u32 },
+    /// More have knocked than fit before it.
+    #[error("too many are at the door of process {pid}")]
+    DoorBusy { pid: u32 },
     /// `/proc` does not tell what is needed.
     #[error("cannot read {path}")]
     CannotRead { path: String, source: io::Error },
@@ -151,6 +160,10 @@ pub enum AttachError {
         source: io::Error,
     },
 }
+
+/// What else helps where ptrace does not.
+const DOOR: &str = "without ptrace: the process itself opens a door by `leakhunt.listen()`, or with \
+    LEAKHUNT_LISTEN=1 in its environment, where the package leakhunt is installed";
 
 fn by_seccomp(has_seccomp: bool) -> &'static str {
     if has_seccomp {
@@ -163,6 +176,38 @@ fn by_seccomp(has_seccomp: bool) -> &'static str {
 impl AttachError {
     /// What to do about it, as one or two sentences for a person.
     pub fn help(&self) -> String {
+        let remedy = self.remedy();
+        if self.is_refusal() {
+            format!("{remedy}\n{DOOR}")
+        } else {
+            remedy
+        }
+    }
+
+    /// Whether the process, or the kernel for it, lets nobody in by ptrace, so that a door of its own
+    /// is a way.
+    pub fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::OtherUser { .. }
+                | Self::Yama { .. }
+                | Self::NotDumpable { .. }
+                | Self::MoreCapabilities { .. }
+                | Self::Refused { .. }
+                | Self::CallFailed { .. }
+                | Self::CannotWrite { .. }
+                | Self::SeccompKills { .. }
+                | Self::SeccompDenies { .. }
+                | Self::SeccompUnreadable { .. }
+                | Self::Traced { .. }
+                | Self::NoSafePoint { .. }
+                | Self::LockHeld { .. }
+                | Self::OldKernel { .. }
+                | Self::NoChannel { .. }
+        )
+    }
+
+    fn remedy(&self) -> String {
         match self {
             Self::NoSuchProcess { .. } | Self::Exited { .. } | Self::KernelThread { .. } => {
                 "`leakhunt ps` lists what can be attached".into()
@@ -265,6 +310,13 @@ impl AttachError {
             Self::NoChannel { .. } => {
                 "the agent leaves by itself within ten seconds; try again then".into()
             }
+            Self::NoDoor { .. } => "call `leakhunt.listen()` in it, or start it with LEAKHUNT_LISTEN=1 \
+                in its environment; the package leakhunt has to be installed there"
+                .into(),
+            Self::DoorOfOther { uid, .. } => {
+                format!("run leakhunt as root (`sudo leakhunt ...`) or as uid {uid}")
+            }
+            Self::DoorBusy { .. } => "try again in a second".into(),
             Self::CannotRead { .. } => "is /proc mounted, without hidepid?".into(),
             Self::Own { .. } => "this is about the machine leakhunt runs on: look at its limits".into(),
         }

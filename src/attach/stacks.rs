@@ -281,22 +281,21 @@ impl Look<'_> {
         }
     }
 
-    /// Who waits for the GIL wakes every 5 ms and looks for it, and is then found running: such a thread
-    /// is looked at again.
+    /// A thread may be found running on its way into the next system call: who waits for the GIL wakes
+    /// every 5 ms and looks for it, and an attach wakes a thread, too. One that does not have the GIL is
+    /// looked at again.
     fn settled(&self, thread: KernelThread, state: State, gil: &Gil) -> KernelThread {
         const LOOKS: u32 = 5;
         const PAUSE: Duration = Duration::from_micros(300);
-        let may_wait = gil.holder.is_some_and(|holder| holder != state.address);
-        if thread.state != 'R' || !may_wait {
+        if thread.state != 'R' || gil.holder == Some(state.address) || !gil.is_known {
             return thread;
         }
-        let waiting = (0..LOOKS).find_map(|_| {
+        let asleep = (0..LOOKS).find_map(|_| {
             std::thread::sleep(PAUSE);
             let again = thread.read_again(self.pid)?;
-            let at = again.syscall.as_ref()?.lock_address()?;
-            gil.place.contains(&at).then_some(again)
+            (again.state != 'R').then_some(again)
         });
-        waiting.unwrap_or(thread)
+        asleep.unwrap_or(thread)
     }
 
     /// Finds the locks that threads wait for, and who has them.

@@ -11,6 +11,8 @@ pub(crate) struct Status {
     pub(crate) state: char,
     /// The process that the thread belongs to.
     pub(crate) process: u32,
+    /// Its id as it sees it itself, in its own namespace.
+    pub(crate) own_pid: u32,
     /// Its parent, or 0.
     pub(crate) parent: u32,
     /// Who traces it; 0 is nobody.
@@ -61,6 +63,10 @@ impl Status {
                 b"Name" => status.comm = value.escape_debug().to_string(),
                 b"State" => status.state = value.chars().next().unwrap_or('?'),
                 b"Tgid" => status.process = number(),
+                b"NSpid" => {
+                    let innermost = value.split_whitespace().next_back();
+                    status.own_pid = innermost.and_then(|pid| pid.parse().ok()).unwrap_or(0);
+                }
                 b"PPid" => status.parent = number(),
                 b"TracerPid" => status.tracer = number(),
                 b"Uid" => {
@@ -88,13 +94,14 @@ mod tests {
     #[test]
     fn a_status_is_read_field_by_field() {
         let text =
-            b"Name:\tmy prog\nState:\tS (sleeping)\nTgid:\t12\nPid:\t13\nPPid:\t2\nTracerPid:\t7\n\
+            b"Name:\tmy prog\nState:\tS (sleeping)\nTgid:\t12\nPid:\t13\nNSpid:\t13\t4\nPPid:\t2\nTracerPid:\t7\n\
             Uid:\t1\t1000\t1\t1\nVmRSS:\t  2048 kB\nCapPrm:\t00000000000000ff\n\
             CapEff:\t0000000000080000\nSeccomp:\t2\n";
         let expected = Status {
             comm: "my prog".into(),
             state: 'S',
             process: 12,
+            own_pid: 4,
             parent: 2,
             tracer: 7,
             uid: 1000,

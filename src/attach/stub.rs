@@ -128,7 +128,7 @@ impl Context {
             version: BOOT_VERSION,
             socket: -1,
             peer: -1,
-            reserved: 0,
+            is_guarded: 0,
             map_start: region.start,
             map_len: region.len,
             capi: interpreter.capi,

@@ -31,7 +31,7 @@ pub(crate) use hunt::{HuntArgs, HuntFormat};
     reason = "the inventories that use it are on their way"
 )]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
-pub(crate) use loops::LruArgs;
+pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
 pub(crate) use sockets::SocketsArgs;
 pub(crate) use suspects::{RetainedArgs, RetainedKindArg, SuspectsArgs};
 pub(crate) use tasks::{TaskShape, TasksArgs};
@@ -56,6 +56,8 @@ Examples:
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
+  leakhunt threads                       where each thread stands, also of a process that hangs
+  leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
@@ -129,6 +131,8 @@ pub(crate) enum Command {
     Graph(GraphArgs),
     Sockets(SocketsArgs),
     Lru(LruArgs),
+    Scheduled(ScheduledArgs),
+    AsyncioDebug(AsyncioDebugArgs),
     Ps(PsArgs),
     Completions(CompletionsArgs),
 }
@@ -151,6 +155,19 @@ pub(crate) struct TargetArgs {
     /// Go in though the target has a seccomp filter that cannot be read and may kill it.
     #[arg(long)]
     pub(crate) force: bool,
+    /// Go in only by a door that the target has opened itself (`leakhunt.listen()`), without ptrace.
+    /// Without this it is tried where ptrace is refused.
+    #[arg(long, conflicts_with = "start")]
+    pub(crate) door: bool,
+    /// A connection to the agent of `--pid` that this process has inherited under that number.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "FD",
+        requires = "pid",
+        conflicts_with = "door"
+    )]
+    pub(crate) door_fd: Option<i32>,
     /// A command to start and to look into. It gets the signals that leakhunt gets, and its exit
     /// code is leakhunt's.
     #[arg(last = true, value_name = "COMMAND")]

@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use leakhunt_attach::{AgentImage, AttachError, AttachOptions, Channel, attach};
+use anyhow::Context as _;
+
+use leakhunt_attach::{AgentImage, AttachError, AttachOptions, Channel, FrontDoor, attach};
 
 use crate::agent_image::agent_image;
 use crate::args::TargetArgs;
@@ -29,6 +31,8 @@ pub(crate) struct Door<'a> {
     /// Whether there was such a process at first; one that leakhunt started was, however brief.
     was_there: bool,
     image: AgentImage,
+    /// Where there is but one way in.
+    front_door: Option<FrontDoor>,
     options: &'a TargetArgs,
     interrupts: Interrupts,
     output: &'a Output,
@@ -41,7 +45,7 @@ impl<'a> Door<'a> {
     /// The way into `target`; it is not touched yet.
     ///
     /// # Errors
-    /// When this build carries no agent.
+    /// When this build carries no agent, or the inherited connection is none.
     pub(crate) fn new(
         target: &Target,
         options: &'a TargetArgs,
@@ -54,6 +58,7 @@ impl<'a> Door<'a> {
             start_ticks,
             was_there: start_ticks.is_some() || target.child.is_some(),
             image: agent_image()?,
+            front_door: inherited(target.pid, options)?,
             options,
             interrupts: interrupts.clone(),
             output,
@@ -90,12 +95,7 @@ impl<'a> Door<'a> {
         if self.is_target_gone() {
             return Err(SessionError::TargetExited.into());
         }
-        let options = AttachOptions {
-            timeout: self.options.timeout,
-            force: self.options.force,
-            interrupted: self.interrupts.requested,
-        };
-        let (channel, report) = attach(self.pid, &self.image, &options).map_err(|error| {
+        let channel = self.way_in().map_err(|error| {
             if self.interrupts.urgency() > Urgency::None {
                 SessionError::Interrupted.into()
             } else if self.is_target_gone() {
@@ -104,6 +104,49 @@ impl<'a> Door<'a> {
                 OpenError::Attach(error)
             }
         })?;
+        Ok(Session::greet(
+            channel,
+            self.options.timeout,
+            &self.interrupts,
+            self.output,
+        )?)
+    }
+
+    /// By the connection that was inherited; else by ptrace; else by the target's own door.
+    fn way_in(&self) -> Result<Channel, AttachError> {
+        let pid = self.pid;
+        if let Some(door) = &self.front_door {
+            return door.knock(pid);
+        }
+        if self.options.door {
+            return self.knock(&FrontDoor::of(pid).ok_or(AttachError::NoDoor { pid })?);
+        }
+        match self.attach() {
+            Err(error) if error.is_refusal() => match FrontDoor::of(pid) {
+                Some(door) => {
+                    self.output.detail(1, format_args!("{error}"));
+                    self.knock(&door)
+                }
+                None => Err(error),
+            },
+            result => result,
+        }
+    }
+
+    fn knock(&self, door: &FrontDoor) -> Result<Channel, AttachError> {
+        let channel = door.knock(self.pid)?;
+        self.output
+            .detail(1, format_args!("went in by the door of {}", self.pid));
+        Ok(channel)
+    }
+
+    fn attach(&self) -> Result<Channel, AttachError> {
+        let options = AttachOptions {
+            timeout: self.options.timeout,
+            force: self.options.force,
+            interrupted: self.interrupts.requested,
+        };
+        let (channel, report) = attach(self.pid, &self.image, &options)?;
         self.output.detail(
             1,
             format_args!(
@@ -115,12 +158,7 @@ impl<'a> Door<'a> {
                 report.tries
             ),
         );
-        Ok(Session::greet(
-            channel,
-            self.options.timeout,
-            &self.interrupts,
-            self.output,
-        )?)
+        Ok(channel)
     }
 
     /// Whether the process is gone that was there before; one that never was is the attach's to
@@ -149,6 +187,16 @@ impl<'a> Door<'a> {
                 OpenError::Attach(_) => true,
                 OpenError::Session(error) => matches!(error, SessionError::NotRunning),
             }
+    }
+}
+
+/// The connection that a parent has left to this process, for that target alone.
+fn inherited(pid: u32, options: &TargetArgs) -> anyhow::Result<Option<FrontDoor>> {
+    match options.door_fd {
+        Some(fd) if options.pid == Some(pid) => FrontDoor::inherited(fd)
+            .map(Some)
+            .with_context(|| format!("--door-fd {fd}")),
+        _ => Ok(None),
     }
 }
 

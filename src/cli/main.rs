@@ -9,6 +9,8 @@ mod caches;
 mod capture;
 mod cgroup;
 mod commands;
+mod debug_mode;
+mod debug_record;
 mod describe;
 mod difference;
 mod door;
@@ -36,6 +38,7 @@ mod subject;
 mod target;
 mod tasks;
 mod threads;
+mod timers;
 mod trace;
 
 use std::process::ExitCode;

@@ -127,7 +127,7 @@ fn only_one<'a>(
     let (attachable, others): (Vec<_>, Vec<_>) = all
         .into_iter()
         .filter(|candidate| candidate.uid == own_uid)
-        .partition(|candidate| candidate.obstacle.is_none());
+        .partition(|candidate| candidate.obstacle.is_none() || candidate.has_door);
     match (attachable.as_slice(), others.as_slice()) {
         ([one], _) => Ok(one.pid),
         ([], []) => Err(
@@ -174,6 +174,7 @@ mod tests {
             limit_bytes: None,
             uptime: Duration::from_secs(90),
             command: format!("python app{pid}.py"),
+            has_door: false,
             obstacle: (!can).then_some(AttachError::NoSuchProcess { pid }),
         }
     }

@@ -201,6 +201,13 @@ impl Paths {
         is_suspended.then(|| self.functions.name_of(snapshot, object))?
     }
 
+    /// What a function, a method or a `functools.partial` is called.
+    pub(crate) fn callable(&self, snapshot: &Snapshot, object: ObjId) -> Option<FunctionName> {
+        let is_callable =
+            ["function", "method", "functools.partial"].contains(&&*snapshot.type_of(object).key());
+        is_callable.then(|| self.functions.name_of(snapshot, object))?
+    }
+
     /// Whether something alive refers to an object.
     pub fn is_reached(&self, object: ObjId) -> bool {
         self.search.is_reached(object)

@@ -1,32 +1,19 @@
-//! The agent on a thread of this process, with a channel to it.
+//! A way in for a program of this process, or one that it starts: no listening, no path.
 
-use std::ffi::CString;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, IntoRawFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::thread::JoinHandle;
 
-use leakhunt_agent::{Left, serve};
-use leakhunt_wire::{BOOT_VERSION, Boot, Capi, MAX_PACKET, N_CAPI, Request, Writer};
+use leakhunt_wire::{KNOCK, MAX_PACKET, Request, Writer};
 
-/// The agent's library serves one session of a process at a time.
-static ONE_SESSION: Mutex<()> = Mutex::new(());
+use crate::serving::{Visits, attend};
 
-/// A session with the agent of this process.
-#[derive(Debug)]
-pub struct Session {
-    socket: OwnedFd,
-    agent: Option<JoinHandle<Left>>,
-    _only: MutexGuard<'static, ()>,
-}
-
-/// Starts the agent on a thread of its own. The calling thread must not hold the GIL while it waits
-/// for an answer.
+/// Gives one end of a new connection whose other end the agent attends. Each knock there begins a
+/// session; closing it ends the agent's thread.
 ///
 /// # Errors
 /// When there is no socket or no thread to be had, or this process has no interpreter.
-pub fn open() -> io::Result<Session> {
-    let only = ONE_SESSION.lock().unwrap_or_else(PoisonError::into_inner);
+pub(crate) fn connection() -> io::Result<(OwnedFd, JoinHandle<()>)> {
     let mut sockets = [-1; 2];
     // SAFETY: the kernel writes two descriptors.
     let made = unsafe {
@@ -38,43 +25,30 @@ pub fn open() -> io::Result<Session> {
     }
     // SAFETY: both descriptors are new, and nobody else's.
     let [agents, ours] = sockets.map(|socket| unsafe { OwnedFd::from_raw_fd(socket) });
-    let capi = capi_table()?;
-    let agent = thread::Builder::new()
-        .name("leakhunt".into())
-        .spawn(move || {
-            let boot = Boot {
-                version: BOOT_VERSION,
-                socket: agents.into_raw_fd(),
-                peer: -1,
-                reserved: 0,
-                map_start: 0,
-                map_len: 0,
-                capi,
-            };
-            // SAFETY: the table is that of this process's interpreter, the descriptor is the agent's,
-            // the thread is new, and `ONE_SESSION` is held until it ends.
-            unsafe { serve(&boot) }
-        })?;
-    Ok(Session {
-        socket: ours,
-        agent: Some(agent),
-        _only: only,
-    })
+    let thread = attend(agents, Visits::Many)?;
+    Ok((ours, thread))
 }
 
-fn capi_table() -> io::Result<[u64; N_CAPI]> {
-    let mut table = [0; N_CAPI];
-    for symbol in Capi::ALL {
-        let name = CString::new(symbol.name()).map_err(io::Error::other)?;
-        // SAFETY: looks a name up among the loaded libraries.
-        let address = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) } as u64;
-        if address == 0 && symbol.is_required() {
-            let message = format!("this process has no {}", symbol.name());
-            return Err(io::Error::new(io::ErrorKind::NotFound, message));
-        }
-        table[symbol as usize] = address;
-    }
-    Ok(table)
+/// A session with the agent of this process.
+#[derive(Debug)]
+pub struct Session {
+    socket: Option<OwnedFd>,
+    agent: Option<JoinHandle<()>>,
+}
+
+/// Starts the agent on a thread of its own. The calling thread must not hold the GIL while it waits
+/// for an answer.
+///
+/// # Errors
+/// When there is no socket or no thread to be had, or this process has no interpreter.
+pub fn open() -> io::Result<Session> {
+    let (socket, agent) = connection()?;
+    let session = Session {
+        socket: Some(socket),
+        agent: Some(agent),
+    };
+    session.send_packet(KNOCK)?;
+    Ok(session)
 }
 
 impl Session {
@@ -89,16 +63,7 @@ impl Session {
         let packet = writer
             .bytes()
             .ok_or_else(|| io::Error::other("the request is too long"))?;
-        // SAFETY: the kernel reads `packet`.
-        let n_sent = unsafe {
-            let fd = self.socket.as_raw_fd();
-            libc::send(fd, packet.as_ptr().cast(), packet.len(), libc::MSG_NOSIGNAL)
-        };
-        if n_sent < 0 {
-            Err(io::Error::last_os_error())
-        } else {
-            Ok(())
-        }
+        self.send_packet(packet)
     }
 
     /// The agent's next packet; empty when it is gone.
@@ -107,23 +72,36 @@ impl Session {
     /// When the socket fails.
     pub fn receive<'b>(&self, buffer: &'b mut [u8; MAX_PACKET]) -> io::Result<&'b [u8]> {
         // SAFETY: the kernel writes at most `MAX_PACKET` bytes.
-        let len = unsafe {
-            libc::recv(
-                self.socket.as_raw_fd(),
-                buffer.as_mut_ptr().cast(),
-                MAX_PACKET,
-                0,
-            )
-        };
+        let len = unsafe { libc::recv(self.fd()?, buffer.as_mut_ptr().cast(), MAX_PACKET, 0) };
         usize::try_from(len)
             .map(|len| &buffer[..len])
             .map_err(|_| io::Error::last_os_error())
+    }
+
+    fn send_packet(&self, packet: &[u8]) -> io::Result<()> {
+        // SAFETY: the kernel reads `packet`.
+        let n_sent = unsafe {
+            let start = packet.as_ptr().cast();
+            libc::send(self.fd()?, start, packet.len(), libc::MSG_NOSIGNAL)
+        };
+        if n_sent < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok(())
+    }
+
+    fn fd(&self) -> io::Result<libc::c_int> {
+        let socket = self.socket.as_ref();
+        socket
+            .map(AsRawFd::as_raw_fd)
+            .ok_or_else(|| io::ErrorKind::NotConnected.into())
     }
 }
 
 impl Drop for Session {
     fn drop(&mut self) {
         let _ = self.send(&Request::Detach);
+        drop(self.socket.take());
         if let Some(agent) = self.agent.take() {
             let _ = agent.join();
         }

@@ -16,8 +16,9 @@ pub struct Boot {
     /// The other end, which the command line takes by `pidfd_getfd`; the agent closes it first of
     /// all. `-1` until the stub made it.
     pub peer: i32,
-    /// Keeps the layout free of padding.
-    pub reserved: i32,
+    /// 1 where others than who started the agent may ask: then each request is
+    /// [bounded](crate::Request::bounded). 0 where the command line has got in by ptrace.
+    pub is_guarded: i32,
     /// First byte of the one mapping that holds stub, image and this struct.
     pub map_start: u64,
     /// Its length in bytes.

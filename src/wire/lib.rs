@@ -19,11 +19,13 @@
 extern crate std;
 
 mod boot;
+mod bounds;
 mod capi;
 mod codec;
 mod frames;
 mod graph;
 mod lines;
+mod knock;
 mod reply;
 mod request;
 
@@ -37,6 +39,7 @@ pub use graph::{
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
 pub use lines::line_of;
+pub use knock::{DoorName, KNOCK, Knock};
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, OpenSocket,
     Ready, Reply, Traced, TypeRow, WalkDone, WalkEnd,

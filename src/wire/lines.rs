@@ -1,6 +1,6 @@
 //! The line that an instruction is of, by the line table of its code.
 
-/// The line; `None` for an instruction that has none, such as those that the compiler made up.
+/// The line of an instruction; `None` for one that has none, such as those that the compiler made up.
 ///
 /// `instruction` is its place in bytes, -1 before the first; `table` is `co_lnotab` of 3.8 and 3.9
 /// (`Objects/lnotab_notes.txt`), `co_linetable` of 3.10 (the same file), or that of 3.11 on

@@ -83,6 +83,10 @@ code! {
         Fault = 6,
         /// A version of Python that leakhunt does not know how to read.
         UnknownPython = 7,
+        /// At a door that an application has opened: another command line is in.
+        Busy = 8,
+        /// At such a door: it does not do what was asked for.
+        NotByTheDoor = 9,
     }
 }
 

@@ -110,3 +110,36 @@ fn symbols_stand_in_the_table_where_they_say() {
     }
     assert_eq!(Capi::PyGILState_Ensure.name(), "PyGILState_Ensure");
 }
+
+#[test]
+fn a_knock_is_told_from_that_of_another_release_and_from_noise() {
+    use crate::{KNOCK, Knock};
+    assert_eq!(Knock::of(KNOCK), Knock::Ours);
+    assert_eq!(Knock::of(b"leakhunt/0.0.0"), Knock::OtherVersion);
+    for noise in [&b""[..], b"\x01", b"leakhun", b"GET / HTTP/1.1\r\n"] {
+        assert_eq!(Knock::of(noise), Knock::Strange);
+    }
+}
+
+#[test]
+fn the_name_of_a_door_is_read_as_it_is_written() {
+    use crate::DoorName;
+    let name = DoorName {
+        pid: 4121,
+        start_ticks: 987_654_321_000,
+    };
+    let text = std::string::ToString::to_string(&name);
+    assert_eq!(text, "4121-987654321000.sock");
+    assert_eq!(DoorName::parse(&text), Some(name));
+    for other in [
+        "",
+        "1-2",
+        "a-1.sock",
+        "1.sock",
+        "1-2.sock~",
+        "-.sock",
+        "1--2.sock",
+    ] {
+        assert_eq!(DoorName::parse(other), None, "{other}");
+    }
+}

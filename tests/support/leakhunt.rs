@@ -2,6 +2,7 @@
 
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
@@ -37,6 +38,20 @@ pub(crate) struct Finished {
 pub(crate) fn program() -> PathBuf {
     let built = || PathBuf::from(env!("CARGO_BIN_EXE_leakhunt"));
     std::env::var_os("LEAKHUNT_BIN").map_or_else(built, PathBuf::from)
+}
+
+/// The program at a place where every user can run it.
+pub(crate) fn program_for_everybody() -> PathBuf {
+    let copy = std::env::temp_dir().join(format!("leakhunt-test-{}", std::process::id()));
+    static COPIED: std::sync::Once = std::sync::Once::new();
+    COPIED.call_once(|| {
+        // Not by this process: another thread's child would have it open for writing until its exec.
+        let mut cp = Command::new("cp");
+        cp.arg(program()).arg(&copy);
+        assert!(cp.status().unwrap().success(), "{cp:?}");
+        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+    });
+    copy
 }
 
 impl Leakhunt {

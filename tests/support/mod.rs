@@ -6,6 +6,7 @@ pub(crate) mod interpreters;
 pub(crate) mod leakhunt;
 pub(crate) mod limit;
 pub(crate) mod lockstep;
+pub(crate) mod module;
 pub(crate) mod packages;
 pub(crate) mod proc;
 pub(crate) mod skip;

@@ -65,6 +65,13 @@ fn all() -> Vec<AttachError> {
             pid,
             source: source(),
         },
+        AttachError::NoDoor { pid },
+        AttachError::DoorOfOther {
+            pid,
+            uid: 33,
+            own_uid: 1000,
+        },
+        AttachError::DoorBusy { pid },
         AttachError::SeccompKills { pid, syscall },
         AttachError::SeccompDenies { pid, syscall },
         AttachError::SeccompStrict { pid },

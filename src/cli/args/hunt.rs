@@ -23,7 +23,7 @@ pub(crate) struct HuntArgs {
     /// How long to watch: 60, 90s, 5m, 1h. A slow leak needs longer.
     #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = duration_over_zero)]
     pub(crate) span: Duration,
-    /// Look so many times, evenly spaced. By itself up to 9 times, fewer where a look takes long.
+    /// Look so many times, at distances that differ by up to two fifths. By itself up to 9 times, fewer where a look takes long.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(4..=1000))]
     pub(crate) scans: Option<u64>,
     /// Tell where the leaked objects were made: switches tracemalloc on in the target from the first

@@ -1,5 +1,6 @@
 //! One file for each command.
 
+mod asyncio_debug;
 mod completions;
 mod diff;
 mod dump;
@@ -13,6 +14,7 @@ mod memory;
 mod paths;
 mod ps;
 mod retained;
+mod scheduled;
 mod show;
 mod snapshot;
 mod sockets;
@@ -47,6 +49,8 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Graph(args) => graph::run(args, &cli.common, output),
         Command::Sockets(args) => sockets::run(args, &cli.common, output),
         Command::Lru(args) => lru::run(args, &cli.common, output),
+        Command::Scheduled(args) => scheduled::run(args, &cli.common, output),
+        Command::AsyncioDebug(args) => asyncio_debug::run(args, &cli.common, output),
         Command::Ps(_) => ps::run(&cli.common, output),
         Command::Completions(args) => completions::run(args, output),
     }

@@ -170,14 +170,14 @@ fn key(item: &Item) -> u64 {
     hasher.finish()
 }
 
-/// Who keeps what is finished or forgotten; nothing is asked where there is none.
+/// Who keeps what is finished, forgotten or stranded; nothing is asked where there is none.
 fn find_holders<L: Link>(
     items: &mut [Item],
     session: &mut Session<L>,
     scene: &Scene<'_>,
 ) -> Result<(), LookEnd> {
     let is_wanted = |item: &Item| match item {
-        Item::Task(task) => task.state.is_final(),
+        Item::Task(task) => task.state.is_final() || task.loop_is_closed,
         Item::Unawaited(_) => true,
     };
     if !items.iter().any(is_wanted) {

@@ -1,6 +1,7 @@
 //! `leakhunt threads`.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use leakhunt_attach::{GilState, Locals, kernel_threads};
 
@@ -13,6 +14,8 @@ use crate::rounds::LookEnd;
 use crate::session::{Link, Missing, Session};
 use crate::threads::{Look, Source, Thread, from_outside, told};
 
+/// So long a look from outside goes with stacks of the copy.
+const STILL_TRUE: Duration = Duration::from_millis(500);
 const PROBE: &str = include_str!("../probes/threads.py");
 
 pub(super) fn run(args: &ThreadsArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
@@ -20,6 +23,7 @@ pub(super) fn run(args: &ThreadsArgs, common: &Common, output: &Output) -> anyho
         args,
         look: None,
         before: BTreeSet::new(),
+        ahead: None,
     };
     inventory::run(threads, &args.inventory, common, output)
 }
@@ -31,6 +35,8 @@ struct LiveThreads<'a> {
     look: Option<Look>,
     /// The threads that there were before an agent was sent in.
     before: BTreeSet<u32>,
+    /// A look from outside before the attach, and when it was: an attach wakes one thread.
+    ahead: Option<(Look, Instant)>,
 }
 
 impl Inventory for LiveThreads<'_> {
@@ -39,6 +45,10 @@ impl Inventory for LiveThreads<'_> {
     fn begin(&mut self, pid: u32) {
         let threads = kernel_threads(pid).unwrap_or_default();
         self.before = threads.iter().map(|thread| thread.native_id).collect();
+        if !self.args.outside {
+            let look = from_outside(pid, Locals::Leave);
+            self.ahead = look.ok().map(|look| (look, Instant::now()));
+        }
     }
 
     fn take<L: Link>(
@@ -46,7 +56,15 @@ impl Inventory for LiveThreads<'_> {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<Thread>, LookEnd> {
-        let mut look = from_outside(scene.pid, Locals::Leave).unwrap_or_else(|_| Look {
+        let ahead = self
+            .ahead
+            .take()
+            .filter(|(_, at)| at.elapsed() < STILL_TRUE);
+        let look = match ahead {
+            Some((look, _)) => Some(look),
+            None => from_outside(scene.pid, Locals::Leave).ok(),
+        };
+        let mut look = look.unwrap_or_else(|| Look {
             python: Some(session.python.clone()),
             gil: GilState::Unknown,
             source: Source::Outside,

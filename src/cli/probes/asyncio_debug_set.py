@@ -1,8 +1,12 @@
 # Runs in the target itself: finds its event loops and sets their debug mode. In front of it stand
 # `WANTED`, the loops by address: (debug mode, seconds of a slow callback or None to leave it),
-# and `LEVEL`, (level of the root logger, whether that is at most) or None.
-# Imports nothing, waits for no lock longer than a second, and leaves nothing behind.
+# `LEVEL`, (level of the root logger, whether that is at most) or None, and `MAX_PAUSE` in seconds.
+# Waits for no lock longer than a second, and leaves no module behind.
 import sys
+
+# A walk over all objects takes about so long for each block of memory that Python has.
+SECONDS_PER_BLOCK = 4e-8
+lines = []
 
 
 def task_sets():
@@ -17,10 +21,9 @@ def task_sets():
     yield from list(getattr(tasks, "_eager_tasks", ()) or ())
 
 
-def of_frames(base):
+def of_frames(base, gc):
     """Where frames are objects anyhow, those that run a loop have it among their variables."""
-    gc = sys.modules.get("gc")
-    if gc is None or sys.version_info >= (3, 11):
+    if sys.version_info >= (3, 11):
         return
     for frame in list(sys._current_frames().values()):
         while frame is not None:
@@ -29,9 +32,12 @@ def of_frames(base):
             frame = frame.f_back
 
 
-def of_classes(base):
+def of_classes(base, gc):
     """Objects refer to their class, from 3.9 on."""
-    gc = sys.modules.get("gc") or __import__("gc")
+    seconds = sys.getallocatedblocks() * SECONDS_PER_BLOCK
+    if seconds > MAX_PAUSE:
+        lines.append("pause %d" % (seconds * 1000 + 1))
+        return
     classes, pending = [], [base]
     while pending:
         kind = pending.pop()
@@ -48,12 +54,17 @@ def loops():
         loop = getattr(task, "_loop", None)
         if issubclass(type(loop), base):
             found[id(loop)] = loop
-    for more in (of_frames, of_classes):
-        if all(address in found for address in WANTED):
-            break
-        for one in more(base):
-            if issubclass(type(one), base):
-                found[id(one)] = one
+    had_gc = "gc" in sys.modules
+    try:
+        for more in (of_frames, of_classes):
+            if all(address in found for address in WANTED):
+                break
+            for one in more(base, __import__("gc")):
+                if issubclass(type(one), base):
+                    found[id(one)] = one
+    finally:
+        if not had_gc:
+            sys.modules.pop("gc", None)
     return found
 
 
@@ -86,7 +97,6 @@ def set_level():
 
 
 def run():
-    lines = []
     if sys.modules.get("asyncio.events") is None:
         return ""
     found = loops()

@@ -213,15 +213,13 @@ def sqlalchemy_owner(owner):
 
 
 def async_lru_cache(wrapper):
-    fields = {name.replace("_LRUCacheWrapper__", ""): value
-              for name, value in fields_of(wrapper).items()}
-    cache = fields.get("cache")
+    cache, hits, misses, most = [
+        attribute(wrapper, "_LRUCacheWrapper__" + name) for name in ("cache", "hits", "misses", "maxsize")]
     if not issubclass(type(cache), dict):
         return
-    row = {"kind": "async_lru", "hits": number(fields.get("hits")), "size": dict.__len__(cache),
-           "misses": number(fields.get("misses")), "max_size": number(fields.get("maxsize")),
-           "has_limit": fields.get("maxsize") is not None}
-    row.update(about(fields.get("__wrapped__")))
+    row = {"kind": "async_lru", "hits": number(hits), "size": dict.__len__(cache),
+           "misses": number(misses), "max_size": number(most), "has_limit": most is not None}
+    row.update(about(attribute(wrapper, "__wrapped__")))
     yield row
     yield dict(first_arguments(wrapper, cache), kind="keys")
 

@@ -43,8 +43,16 @@ PY_FUTURE, PY_TASK = known("asyncio.futures", "_PyFuture"), known("asyncio.tasks
 PARTIAL = known("functools", "partial")
 
 
-mro_of = type.__dict__["__mro__"].__get__
 kinds, getters = {}, {}
+
+
+def mro_of(of):
+    """The bases of a type that nothing has asked yet are not known, nor is what is in it."""
+    return type.__dict__["__mro__"].__get__(of) or (of,)
+
+
+def within(of):
+    return type.__dict__["__dict__"].__get__(of) or {}
 
 
 def kind_of_future(thing):
@@ -75,7 +83,7 @@ def is_native(thing):
 def field(thing, name):
     """A field that native code keeps, or None: no Python code of the target answers."""
     for base in mro_of(type(thing)):
-        found = base.__dict__.get(name)
+        found = within(base).get(name)
         if type(found) in (GETSET, MEMBER):
             try:
                 return found.__get__(thing)
@@ -170,7 +178,7 @@ def kind_of(thing):
     if id(of) not in awaitables:
         found = None
         for kind, prefix, next_field in KINDS:
-            if any(prefix + "running" in base.__dict__ for base in mro_of(of)):
+            if any(prefix + "running" in within(base) for base in mro_of(of)):
                 found = kind, prefix, prefix + next_field
         awaitables[id(of)] = found, of
     return awaitables[id(of)][0]
@@ -404,9 +412,11 @@ def thread_of(loop):
     kept = attributes(loop)
     if "_thread_id" in kept:
         return kept["_thread_id"]
+    own = module("_thread").get_ident()
     for ident, frame in sys._current_frames().items():
         for _ in range(100):
-            if frame is None:
+            # This very function knows it too.
+            if frame is None or ident == own:
                 break
             for value in list(frame.f_locals.values()):
                 if value is loop or type_name(value) == "asyncio.runners.Runner" and attributes(value).get("_loop") is loop:

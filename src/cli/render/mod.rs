@@ -1,6 +1,7 @@
 //! Values in, bytes out. Nothing here writes, reads the clock or knows the environment.
 
 pub(crate) mod account;
+pub(crate) mod asyncio_debug;
 pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod growth;
@@ -13,6 +14,7 @@ pub(crate) mod picture;
 pub(crate) mod ps;
 pub(crate) mod retained;
 pub(crate) mod rows;
+pub(crate) mod scheduled;
 pub(crate) mod show;
 pub(crate) mod snapshot;
 pub(crate) mod sockets;

@@ -36,8 +36,8 @@ pub(crate) fn table_of(rows: &[Row<'_>], width: Option<usize>, color: bool) -> S
     let cells = |command_len: usize| {
         rows.iter().map(move |(candidate, user)| {
             let emphasis = match candidate.obstacle {
-                Some(_) => Emphasis::Weak,
-                None => Emphasis::None,
+                Some(_) if !candidate.has_door => Emphasis::Weak,
+                _ => Emphasis::None,
             };
             let cells = vec![
                 candidate.pid.to_string(),
@@ -85,7 +85,9 @@ pub(crate) fn line(candidate: &Candidate, max_chars: usize) -> String {
 pub(crate) fn remedies<'a>(candidates: impl IntoIterator<Item = &'a Candidate>) -> String {
     let mut pids_by_help = BTreeMap::<String, Vec<(u32, String)>>::new();
     for candidate in candidates {
-        if let Some(obstacle) = &candidate.obstacle {
+        if let Some(obstacle) = &candidate.obstacle
+            && !candidate.has_door
+        {
             pids_by_help
                 .entry(obstacle.help())
                 .or_default()
@@ -129,6 +131,7 @@ pub(crate) fn json(rows: &[Row<'_>]) -> Vec<u8> {
         uptime_seconds: u64,
         command: &'a str,
         attachable: bool,
+        door: bool,
         obstacle: Option<String>,
         remedy: Option<String>,
     }
@@ -141,7 +144,8 @@ pub(crate) fn json(rows: &[Row<'_>]) -> Vec<u8> {
         limit_bytes: candidate.limit_bytes,
         uptime_seconds: candidate.uptime.as_secs(),
         command: &candidate.command,
-        attachable: candidate.obstacle.is_none(),
+        attachable: candidate.obstacle.is_none() || candidate.has_door,
+        door: candidate.has_door,
         obstacle: candidate.obstacle.as_ref().map(ToString::to_string),
         remedy: candidate.obstacle.as_ref().map(|obstacle| obstacle.help()),
     });
@@ -154,10 +158,13 @@ pub(crate) fn json(rows: &[Row<'_>]) -> Vec<u8> {
     document
 }
 
-/// `yes`, or the reason without the process, which the line names anyway.
+/// The ways in, or the reason without the process, which the line names anyway.
 fn attach(candidate: &Candidate) -> String {
-    let Some(obstacle) = &candidate.obstacle else {
-        return "yes".into();
+    let obstacle = match (&candidate.obstacle, candidate.has_door) {
+        (None, false) => return "yes".into(),
+        (None, true) => return "yes, door".into(),
+        (Some(_), true) => return "door".into(),
+        (Some(obstacle), false) => obstacle,
     };
     let reason = obstacle.to_string();
     let process = format!("process {} ", candidate.pid);
@@ -181,6 +188,7 @@ mod tests {
             limit_bytes: can.then_some(2 << 30),
             uptime: Duration::from_secs(3_700),
             command: "/usr/bin/python3 -m shop.server --port 8000".into(),
+            has_door: false,
             obstacle: (!can).then_some(AttachError::NoSuchProcess { pid }),
         }
     }
@@ -209,7 +217,7 @@ process 4121 does not exist
             concat!(
                 r#"{"schema":"leakhunt.ps/1","processes":[{"pid":412,"uid":1000,"user":"ann","#,
                 r#""python":null,"rss_bytes":412000000,"limit_bytes":null,"uptime_seconds":3700,"#,
-                r#""command":"/usr/bin/python3 -m shop.server --port 8000","attachable":false,"#,
+                r#""command":"/usr/bin/python3 -m shop.server --port 8000","attachable":false,"door":false,"#,
                 r#""obstacle":"process 412 does not exist","#,
                 r#""remedy":"`leakhunt ps` lists what can be attached"}]}"#,
                 "\n"

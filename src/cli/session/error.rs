@@ -25,6 +25,12 @@ pub(crate) enum SessionError {
     NotRunning,
     /// A version of Python that leakhunt cannot read.
     UnknownPython,
+    /// Another command line is at the door that the target has opened.
+    Busy,
+    /// That door is of another release of leakhunt.
+    OtherRelease,
+    /// The door that the target has opened does not do that.
+    NotByTheDoor,
     /// The agent cannot work.
     Agent(&'static str),
     /// A packet that should not come now.
@@ -42,6 +48,7 @@ impl SessionError {
             self,
             Self::AgentGone(_)
                 | Self::Silent(_)
+                | Self::Busy
                 | Self::GilHeld(_)
                 | Self::Agent(_)
                 | Self::OutOfTurn
@@ -76,7 +83,8 @@ impl SessionError {
                 duration(waited)
             ))
             .with_help(
-                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s",
+                "the agent leaves by itself as soon as it can\nwait longer with --timeout 60s\n`leakhunt \
+                 threads --outside` shows what that thread does",
             ),
             Self::NotRunning => no_attach(format!(
                 "the interpreter of process {pid} is starting up or shutting down"
@@ -86,6 +94,17 @@ impl SessionError {
                 "process {pid} runs a version of Python that leakhunt does not know how to read"
             ))
             .with_help("CPython 3.8 to 3.15 can be read; `leakhunt ps` shows the version"),
+            Self::Busy => no_attach(format!("another leakhunt is in process {pid} by its door"))
+                .with_help("one at a time: try again when it has left"),
+            Self::OtherRelease => no_attach(format!(
+                "the module leakhunt in process {pid} is of another release than {}",
+                env!("CARGO_PKG_VERSION")
+            ))
+            .with_help("use the command `leakhunt` of the environment that the process runs in"),
+            Self::NotByTheDoor => no_attach(format!(
+                "the door of process {pid} is for looking: nothing is changed through it"
+            ))
+            .with_help("this command needs ptrace: run leakhunt without --door, or as root"),
             Self::Agent(why) => no_attach(format!("the agent cannot work in process {pid}: {why}")),
             Self::OutOfTurn => no_attach(format!(
                 "the agent in process {pid} sent something that it was not asked for"

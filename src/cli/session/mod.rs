@@ -204,7 +204,9 @@ fn farewell_error(reason: Goodbye) -> SessionError {
         Goodbye::Finalising => SessionError::Ending,
         Goodbye::NotInitialised => SessionError::NotRunning,
         Goodbye::UnknownPython => SessionError::UnknownPython,
-        Goodbye::OtherVersion => SessionError::Agent("it is of another version"),
+        Goodbye::OtherVersion => SessionError::OtherRelease,
+        Goodbye::Busy => SessionError::Busy,
+        Goodbye::NotByTheDoor => SessionError::NotByTheDoor,
         Goodbye::NoMemory => SessionError::Agent("the target refused memory for it"),
         Goodbye::Fault => SessionError::Agent("it ran into a fault of its own"),
     }

@@ -211,6 +211,11 @@ impl PlaceFindings {
     }
 }
 
+/// Types made in C that have lists without a name, and how long these get at most. A connection of
+/// `sqlite3` has weak references to its cursors and statements, and looks which are dead when it made 200
+/// more; its cache keeps 128 statements.
+const LISTS_IN_C: [(&str, u64); 1] = [("sqlite3.Connection", 329)];
+
 struct Judge<'a> {
     snapshot: &'a Snapshot,
     places: &'a Places,
@@ -233,7 +238,22 @@ impl Judge<'_> {
             ObjectState::Bounded(most) => Some(most),
             _ => None,
         });
-        bounds.next()
+        bounds.next().or_else(|| self.bound_in_c(holder))
+    }
+
+    /// The same of a list that C keeps for itself.
+    fn bound_in_c(&self, holder: ObjId) -> Option<u64> {
+        let owner = self.places.paths().parent(holder)?;
+        let is_named = |object| {
+            let mut references = self.snapshot.references_of(object);
+            references.any(|(label, target)| {
+                target == holder && matches!(label.name(), LabelName::Attribute(_))
+            })
+        };
+        let of_type = self.snapshot.type_of(owner);
+        let (_, most) = LISTS_IN_C.iter().find(|(key, _)| of_type.key() == *key)?;
+        let is_list = self.snapshot.type_of(holder).key() == "list";
+        (is_list && !is_named(owner)).then_some(*most)
     }
 
     /// What most of the newest objects are that should be gone.

@@ -11,7 +11,7 @@ use crate::snapshot::{ObjId, Snapshot};
 /// What of the program most of some objects have in them.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Inside {
-    /// `shop.cart.Cart`, `coroutine shop.mail.watch()`.
+    /// `shop.cart.Cart`, `coroutine shop.mail.watch()`, `function shop.mail.forget()`.
     pub name: String,
     /// Its top-level package.
     pub package: String,
@@ -21,8 +21,8 @@ pub struct Inside {
 const MOST_STEPS: usize = 200;
 
 /// The nearest object of a class of the program, or function of it that waits to go on, that more than
-/// half of `objects` lead to, as far as nothing else does. `None` where they are of such a class
-/// themselves.
+/// half of `objects` lead to, as far as nothing else does; else the nearest function of the program that
+/// they refer to. `None` where they are of such a class themselves.
 pub(super) fn inside(snapshot: &Snapshot, places: &Places, objects: &[ObjId]) -> Option<Inside> {
     let mut found: Vec<(Inside, usize)> = Vec::new();
     for &object in objects {
@@ -44,12 +44,16 @@ fn nearest(snapshot: &Snapshot, places: &Places, object: ObjId) -> Option<Inside
     }
     let mut queue = VecDeque::from([object]);
     let mut n_steps = 0;
+    let mut called = None;
     while let Some(from) = queue.pop_front() {
         let references = snapshot.references_of(from);
         for (_, target) in references.take(MOST_STEPS) {
             n_steps += 1;
             if n_steps > MOST_STEPS {
-                return None;
+                return called;
+            }
+            if called.is_none() {
+                called = called_of_program(snapshot, places, target);
             }
             if places.paths().parent(target) != Some(from) {
                 continue;
@@ -60,24 +64,35 @@ fn nearest(snapshot: &Snapshot, places: &Places, object: ObjId) -> Option<Inside
             queue.push_back(target);
         }
     }
-    None
+    called
+}
+
+/// A function of the program, as what a timer or a finalizer calls.
+fn called_of_program(snapshot: &Snapshot, places: &Places, object: ObjId) -> Option<Inside> {
+    let function = places.paths().callable(snapshot, object)?;
+    of_module(&function.module, || {
+        format!("function {}()", function.key())
+    })
+}
+
+fn of_module(module: &str, name: impl FnOnce() -> String) -> Option<Inside> {
+    (!module.is_empty() && !is_stdlib(module)).then(|| Inside {
+        name: name(),
+        package: package(module).to_owned(),
+    })
 }
 
 fn of_program(snapshot: &Snapshot, places: &Places, object: ObjId) -> Option<Inside> {
     let of_type = snapshot.type_of(object);
     let is_instance =
         of_type.flags & TypeFlags::PYTHON != 0 && of_type.flags & TypeFlags::TYPE == 0;
-    if is_instance && !is_stdlib(&of_type.module) {
-        return Some(Inside {
-            name: of_type.key(),
-            package: package(&of_type.module).to_owned(),
-        });
+    if is_instance {
+        return of_module(&of_type.module, || of_type.key());
     }
     let suspended = places.paths().suspended(snapshot, object)?;
-    let is_known = !suspended.module.is_empty() && !is_stdlib(&suspended.module);
-    is_known.then(|| Inside {
-        name: format!("{} {}()", of_type.name.replace('_', " "), suspended.key()),
-        package: package(&suspended.module).to_owned(),
+    let kind = of_type.name.replace('_', " ");
+    of_module(&suspended.module, || {
+        format!("{kind} {}()", suspended.key())
     })
 }
 
@@ -121,6 +136,42 @@ mod tests {
         assert_eq!((&*found.name, &*found.package), ("shop.Order", "shop"));
         assert_eq!(timers(&["shop.Order", "shop.Cart"], None), None);
         assert_eq!(timers(&["str", "str"], None), None);
+    }
+
+    #[test]
+    fn what_they_call_is_told_where_nothing_of_the_program_is_in_them() {
+        let called = |argument: Option<&str>| {
+            let mut heap = SnapshotBuilder::new();
+            heap.flags("shop.Order", TypeFlags::PYTHON);
+            let modules = heap.object("dict");
+            heap.root(RootKind::Modules, modules);
+            let shop = heap.module(modules, "shop");
+            let forget = heap.object("function");
+            let globals = heap.object("dict");
+            heap.reference(shop, Via::Attribute("__dict__"), globals);
+            heap.entry(globals, "forget", forget);
+            let code = heap.object("code");
+            heap.reference(forget, Via::Attribute("__code__"), code);
+            let name = heap.object("str");
+            heap.key_text(name, "forget");
+            heap.reference(code, Via::Attribute("co_name"), name);
+            heap.reference(forget, Via::Attribute("__globals__"), globals);
+            let timer = heap.object("threading.Timer");
+            heap.entry(globals, "timer", timer);
+            heap.reference(timer, Via::Attribute("function"), forget);
+            if let Some(argument) = argument {
+                let argument = heap.object(argument);
+                heap.reference(timer, Via::Attribute("args"), argument);
+            }
+            let heap = heap.finish();
+            inside(&heap, &Places::of(&heap), &[timer])
+        };
+        let found = called(None).unwrap();
+        assert_eq!(
+            (&*found.name, &*found.package),
+            ("function shop.forget()", "shop")
+        );
+        assert_eq!(called(Some("shop.Order")).unwrap().name, "shop.Order");
     }
 
     #[test]

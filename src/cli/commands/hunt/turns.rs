@@ -25,8 +25,10 @@ pub(super) struct Turns<'a> {
     target: &'a Target,
     pub(super) members: Vec<Member<'a>>,
     n_turns: u64,
-    /// Since the second turn.
+    /// At even distances; since the second turn.
     schedule: Schedule,
+    /// The distances to the turns that are left.
+    intervals: std::vec::IntoIter<Duration>,
     /// When the last turn is due.
     ends_at: Instant,
     /// Processes that are not hunted in, and of those that were there at the start why.
@@ -48,6 +50,7 @@ impl<'a> Turns<'a> {
             members: Vec::new(),
             n_turns: 0,
             schedule: plan::schedule(span, hunt.args.scans, Duration::ZERO),
+            intervals: Vec::new().into_iter(),
             ends_at: Instant::now() + span,
             passed_over: BTreeSet::new(),
             reasons: Vec::new(),
@@ -90,7 +93,7 @@ impl<'a> Turns<'a> {
                 self.ends_at = due + self.hunt.args.span;
             }
             n_left = self.plan(n_left, self.members.len() > n_before);
-            due = (due + self.schedule.interval).max(Instant::now());
+            due = (due + self.intervals.next().unwrap_or_default()).max(Instant::now());
             if n_left > 0 && self.wait(due).is_err() {
                 return Ok(Err(Interrupted));
             }
@@ -103,7 +106,7 @@ impl<'a> Turns<'a> {
         let cost = self.watched().map(|member| member.cost).sum();
         if self.n_turns == 1 {
             self.schedule = plan::schedule(self.hunt.args.span, self.hunt.args.scans, cost);
-            return self.schedule.count.unwrap_or(1) - 1;
+            return self.space(self.schedule.count.unwrap_or(1) - 1);
         }
         let n_left = n_left - 1;
         if !have_joined || n_left == 0 {
@@ -111,7 +114,14 @@ impl<'a> Turns<'a> {
         }
         let left = self.ends_at.saturating_duration_since(Instant::now());
         self.schedule = plan::schedule_again(left, n_left, self.hunt.args.scans, cost);
-        self.schedule.count.unwrap_or(n_left)
+        self.space(self.schedule.count.unwrap_or(n_left))
+    }
+
+    /// Spaces so many turns.
+    fn space(&mut self, n_left: u64) -> u64 {
+        let intervals = plan::uneven(self.schedule.interval, n_left, self.target.pid);
+        self.intervals = intervals.into_iter();
+        n_left
     }
 
     fn watched(&self) -> impl Iterator<Item = &Member<'a>> {

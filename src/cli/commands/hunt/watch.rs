@@ -41,7 +41,10 @@ pub(super) struct Watch<'a> {
     mapped: Vec<Mapped>,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
+    /// At even distances.
     schedule: Option<Schedule>,
+    /// The distances that are kept instead.
+    intervals: Vec<Duration>,
     native_memory: NativeMemory,
     longest_pause: Duration,
     limits: Limits,
@@ -68,6 +71,7 @@ impl<'a> Watch<'a> {
             mapped: Vec::new(),
             last: None,
             schedule: None,
+            intervals: Vec::new(),
             native_memory: NativeMemory::default(),
             longest_pause: Duration::ZERO,
             limits: Limits::default(),
@@ -172,6 +176,8 @@ impl Looks for Watch<'_> {
         }
         if self.schedule.is_none() {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
+            let n_intervals = schedule.count.map_or(0, |count| count - 1);
+            self.intervals = plan::uneven(schedule.interval, n_intervals, self.pid);
             self.schedule = Some(schedule);
         }
         let n_looks = self.history.n_looks();
@@ -199,7 +205,13 @@ impl Looks for Watch<'_> {
     }
 
     fn schedule(&self) -> Option<Schedule> {
-        self.schedule
+        let schedule = self.schedule?;
+        let next = self.history.n_looks().saturating_sub(1);
+        let interval = self.intervals.get(next).copied();
+        Some(Schedule {
+            interval: interval.unwrap_or(schedule.interval),
+            ..schedule
+        })
     }
 }
 

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use super::super::numbers::{count, count_delta, counted};
-use super::super::table::{Emphasis, number, table, text as text_column};
-use super::super::text::{cut_end, escape_controls};
+use super::super::table::{Column, Emphasis, number, table, text as text_column};
+use super::super::text::{cut_end, cut_start, escape_controls};
 use super::{TasksView, keeper};
 use crate::commands::inventory::{Group, Listing};
 use crate::tasks::{Item, Place, Task, group_of};
@@ -106,8 +106,12 @@ pub(super) fn text(view: &TasksView<'_>, members: &[Members<'_>]) -> String {
         };
         (emphasis, cells)
     });
-    if members.is_empty() {
+    let mut rows: Vec<_> = rows.collect();
+    if rows.is_empty() {
         return String::new();
+    }
+    if let Some(width) = view.how.width {
+        fit(&mut rows, &columns, width);
     }
     let mut text = format!("\n{}", table(&columns, rows, view.how.color));
     if n_shown < members.len() {
@@ -115,6 +119,31 @@ pub(super) fn text(view: &TasksView<'_>, members: &[Members<'_>]) -> String {
         let _ = writeln!(text, "{left} not shown; --limit 0 shows all");
     }
     text
+}
+
+/// Cuts the last columns, and then the names of coroutines, until the table is not wider than the
+/// terminal, or nothing would be left of them.
+fn fit(rows: &mut [(Emphasis, Vec<String>)], columns: &[Column], terminal: usize) {
+    const LEAST: usize = 16;
+    let coroutine = columns.len() - 4;
+    for column in [columns.len() - 1, columns.len() - 2, coroutine] {
+        let width_of = |index: usize| {
+            let cells = rows.iter().map(|(_, cells)| cells[index].chars().count());
+            let heading = columns[index].heading.chars().count();
+            cells.chain([heading]).max().unwrap_or(heading)
+        };
+        let total: usize = (0..columns.len()).map(|index| width_of(index) + 2).sum();
+        let excess = (total - 2).saturating_sub(terminal);
+        let least = LEAST.max(columns[column].heading.chars().count());
+        let width = width_of(column).saturating_sub(excess).max(least);
+        for (_, cells) in rows.iter_mut() {
+            cells[column] = if column == coroutine {
+                cut_start(&cells[column], width).into_owned()
+            } else {
+                cut_end(&cells[column], width).into_owned()
+            };
+        }
+    }
 }
 
 fn cells_of(one: &Members<'_>) -> [String; 5] {
@@ -159,6 +188,7 @@ fn detail(task: &Task, one: &Members<'_>) -> String {
     } else {
         if task.loop_is_closed {
             parts.push("its loop is closed".into());
+            parts.push(kept_by(one));
         }
         parts.push(task.waits_in());
     }

@@ -234,6 +234,37 @@ fn what_grows_and_what_is_stranded_stands_out_however_few() {
 }
 
 #[test]
+fn a_table_is_as_wide_as_the_terminal_where_that_leaves_enough_of_it() {
+    let listing = listing(mixed(), None);
+    let of_width = |width: usize| {
+        let how = How {
+            format: InventoryFormat::Table,
+            limit: 0,
+            color: false,
+            width: Some(width),
+        };
+        let view = TasksView {
+            listing: &listing,
+            loops: &[],
+            shape: TaskShape::Groups,
+            how: &how,
+        };
+        let text = String::from_utf8(view.bytes()).unwrap();
+        let table = text.split_once("\n\n").unwrap().1.to_owned();
+        let widest = table.lines().map(|line| line.chars().count()).max();
+        (widest.unwrap(), table)
+    };
+    let (whole, _) = of_width(1000);
+    assert_eq!(of_width(whole), of_width(1000));
+    for width in [whole - 1, 120, 100] {
+        let (widest, table) = of_width(width);
+        assert!(widest <= width, "{width}: {table}");
+    }
+    let (_, table) = of_width(20);
+    assert!(table.contains("…p.worker.handle  worker.py:80"), "{table}");
+}
+
+#[test]
 fn a_tree_has_each_task_under_its_waiters() {
     let by = |task, via: &str| {
         vec![Waiter {

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use leakhunt_attach::{GilState, LockKind};
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
 
 use super::ThreadsView;
 use crate::commands::inventory::Listed;
+use crate::render::rows::rfc3339;
 use crate::threads::{Frame, Source, Thread};
 
 /// The name and version of the JSON schema.
@@ -17,18 +17,18 @@ const THREADS_SCHEMA: &str = "leakhunt.threads/1";
 struct Document<'a> {
     schema: &'static str,
     pid: u32,
-    time: String,
+    time: Option<String>,
     look: u64,
     python: Option<&'a str>,
     source: &'static str,
     gil: Option<&'static str>,
-    pause_us: u64,
-    n_threads: usize,
-    n_native: usize,
-    n_gone: usize,
+    pause_ms: f64,
+    items_total: usize,
+    native_total: usize,
+    gone: usize,
+    missing: usize,
     threads: Vec<ThreadRow<'a>>,
     groups: Vec<GroupRow<'a>>,
-    missing: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -41,7 +41,7 @@ struct ThreadRow<'a> {
     daemon: Option<bool>,
     target: Option<&'a str>,
     group: String,
-    new: bool,
+    is_new: bool,
     state: Option<char>,
     cpu_user_ms: u64,
     cpu_system_ms: u64,
@@ -84,7 +84,7 @@ pub(super) fn document(view: &ThreadsView<'_>) -> Vec<u8> {
     let document = Document {
         schema: THREADS_SCHEMA,
         pid: listing.pid,
-        time: listing.time.format(&Rfc3339).unwrap_or_default(),
+        time: rfc3339(super::micros(listing.time)),
         look: listing.look,
         python: view.look.python.as_deref(),
         source: match view.look.source {
@@ -97,10 +97,11 @@ pub(super) fn document(view: &ThreadsView<'_>) -> Vec<u8> {
             GilState::Absent => Some("absent"),
             GilState::Unknown => None,
         },
-        pause_us: listing.pause_us,
-        n_threads: listing.n_items,
-        n_native: view.look.n_native,
-        n_gone: listing.n_gone,
+        pause_ms: listing.pause_us as f64 / 1000.0,
+        items_total: listing.n_items,
+        native_total: view.look.n_native,
+        gone: listing.n_gone,
+        missing: listing.missing.len(),
         threads: view.shown().iter().map(thread).collect(),
         groups: listing
             .groups
@@ -111,7 +112,6 @@ pub(super) fn document(view: &ThreadsView<'_>) -> Vec<u8> {
                 delta: group.delta,
             })
             .collect(),
-        missing: listing.missing.iter().map(|one| one.why.as_str()).collect(),
     };
     let mut line = serde_json::to_vec(&document).unwrap_or_default();
     line.push(b'\n');
@@ -130,7 +130,7 @@ fn thread(one: &Listed<Thread>) -> ThreadRow<'_> {
         daemon: thread.is_daemon,
         target: thread.target.as_deref(),
         group: thread.group(),
-        new: one.is_new,
+        is_new: one.is_new,
         state: thread.state,
         cpu_user_ms: millis(thread.user_time),
         cpu_system_ms: millis(thread.system_time),

@@ -126,6 +126,32 @@ fn what_is_in_a_bounded_container_has_no_bound_of_its_own() {
 }
 
 #[test]
+fn what_c_keeps_for_itself_and_clears_now_and_then_is_no_leak() {
+    let weak_references_of = |connection: &str, n_first: u32| {
+        judged(&[10, 20, 30, 40, 50], |n| {
+            let (mut heap, shop) = shop();
+            let connection = heap.object(connection);
+            heap.attribute(shop, "DB", connection);
+            let cursors = heap.object("list");
+            heap.reference(connection, Via::Unnamed, cursors);
+            for index in 0..n + n_first {
+                let weak = heap.tracked("weakref.ReferenceType");
+                heap.reference(cursors, Via::Item(index), weak);
+            }
+            heap.finish()
+        })
+    };
+    let sqlite = weak_references_of("sqlite3.Connection", 0);
+    assert_eq!(sqlite.findings, []);
+    assert_eq!(sqlite.unclear[0].bound, Some(329));
+    assert_eq!(
+        weak_references_of("sqlite3.Connection", 300).findings.len(),
+        1
+    );
+    assert_eq!(weak_references_of("shop.Connection", 0).findings.len(), 1);
+}
+
+#[test]
 fn what_gives_back_most_comes_first() {
     let judged = judged(&[10, 20, 30, 40, 50], |n| {
         let (mut heap, shop) = shop();

@@ -1,0 +1,109 @@
+"""The command `leakhunt` of this installation, as a child that looks at this process."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import sysconfig
+import warnings
+from typing import Any, Collection, Iterator, List, Optional, Sequence
+
+from . import _leakhunt
+from ._errors import LeakhuntError, LeakhuntWarning
+
+_ERROR = "leakhunt: error: "
+_WARNING = "leakhunt: warning: "
+
+
+def program() -> str:
+    """The path of the command that came with this package."""
+    for path in _candidates():
+        if path and os.path.isfile(path) and os.access(path, os.X_OK):
+            return path
+    raise LeakhuntError(
+        "the command leakhunt is not there, which came with this package",
+        2,
+        "install the package again, or name a command of the same version by LEAKHUNT_BIN",
+    )
+
+
+def _candidates() -> Iterator[Optional[str]]:
+    yield os.environ.get("LEAKHUNT_BIN")
+    yield from _installed_beside()
+    yield os.path.join(sysconfig.get_path("scripts"), "leakhunt")
+    yield os.path.join(os.path.dirname(sys.executable or ""), "leakhunt")
+    yield shutil.which("leakhunt")
+
+
+def _installed_beside() -> Iterator[str]:
+    """Where the installer has put it, by its own list of files."""
+    from importlib import metadata
+
+    try:
+        distribution = metadata.distribution("leakhunt")
+    except metadata.PackageNotFoundError:
+        return
+    own = os.path.dirname(os.path.abspath(__file__))
+    if os.path.realpath(str(distribution.locate_file("leakhunt"))) != os.path.realpath(own):
+        return
+    for file in distribution.files or ():
+        if file.name == "leakhunt" and file.parent.name in ("bin", "scripts"):
+            yield os.path.abspath(str(distribution.locate_file(file)))
+
+
+def ask_agent(*arguments: str, codes: Collection[int] = (0,)) -> List[str]:
+    """Runs the command on this process. Gives its JSON, one text a line."""
+    connection = _leakhunt.connect()
+    try:
+        own = ["--pid", str(os.getpid()), "--door-fd", str(connection)]
+        return _run([*arguments, *own], codes, pass_fds=[connection])
+    finally:
+        os.close(connection)
+
+
+def ask(
+    *arguments: str, codes: Collection[int] = (0,), input: Optional[str] = None
+) -> List[str]:
+    """Runs the command on files. Gives its JSON, one text a line."""
+    return _run(list(arguments), codes, input=input)
+
+
+def _run(
+    arguments: List[str],
+    codes: Collection[int],
+    input: Optional[str] = None,
+    pass_fds: Sequence[int] = (),
+) -> List[str]:
+    done = subprocess.run(
+        [program(), *arguments, "--json", "--color", "never"],
+        input=input,
+        stdin=subprocess.DEVNULL if input is None else None,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        pass_fds=pass_fds,
+    )
+    if done.returncode not in codes:
+        raise _error(done)
+    for line in done.stderr.splitlines():
+        if line.startswith(_WARNING):
+            warnings.warn(line[len(_WARNING) :], LeakhuntWarning, stacklevel=4)
+    return [line for line in done.stdout.splitlines() if line]
+
+
+def _error(done: "subprocess.CompletedProcess[str]") -> LeakhuntError:
+    """As the command tells it: the error after a name, what to do about it in lines that are indented."""
+    before, found, text = done.stderr.rpartition(_ERROR)
+    if not found:
+        text = re.sub(r"\s+", " ", done.stderr).strip() or f"ended with {done.returncode}"
+        return LeakhuntError(text, done.returncode)
+    lines = text.splitlines()
+    help = "\n".join(line.strip() for line in lines[1:])
+    return LeakhuntError(lines[0], done.returncode, help)
+
+
+def parsed(line: str) -> Any:
+    """One line of JSON."""
+    return json.loads(line)

@@ -1,0 +1,74 @@
+//! The package `leakhunt` for targets to import: with the module as it is in this working copy.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use super::interpreters::{Interpreter, python3};
+
+/// The folder to import `leakhunt` from, or why this interpreter cannot.
+pub(crate) fn package_for(py: &Interpreter) -> Result<PathBuf, String> {
+    if !py.sees_our_files() {
+        return Err("it lives in another root file system".into());
+    }
+    if py.version < (3, 9, 0) {
+        return Err("the module needs 3.9".into());
+    }
+    if py.free_threaded {
+        return Err("the stable ABI is for builds with the GIL".into());
+    }
+    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    BUILT.get_or_init(build).clone()
+}
+
+/// A cargo command that knows nothing of the one that runs the tests.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(env!("CARGO_MANIFEST_DIR"));
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy().into_owned();
+        if name.starts_with("CARGO_") && name != "CARGO_HOME" && name != "CARGO_NET_OFFLINE" {
+            cargo.env_remove(name);
+        }
+    }
+    cargo
+}
+
+fn build() -> Result<PathBuf, String> {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("module");
+    let mut cargo = cargo();
+    cargo
+        .args([
+            "build",
+            "--package",
+            "leakhunt-python",
+            "--features",
+            "abi3",
+        ])
+        .arg("--target-dir")
+        .arg(&target_dir)
+        .env("PYO3_PYTHON", &python3().executable)
+        .env("PYO3_BUILD_EXTENSION_MODULE", "1");
+    let done = cargo.output().map_err(|error| error.to_string())?;
+    assert!(
+        done.status.success(),
+        "{cargo:?}: {}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    let folder = target_dir.join("package");
+    let package = folder.join("leakhunt");
+    fs::create_dir_all(&package).unwrap();
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/python/leakhunt");
+    for entry in sources.read_dir().unwrap().flatten() {
+        if entry.path().is_file() {
+            fs::copy(entry.path(), package.join(entry.file_name())).unwrap();
+        }
+    }
+    let module = target_dir.join("debug/libleakhunt_python.so");
+    // Another file each time: the one before may be mapped by somebody.
+    let new = package.join("new");
+    fs::copy(module, &new).unwrap();
+    fs::rename(new, package.join("_leakhunt.abi3.so")).unwrap();
+    Ok(folder)
+}
