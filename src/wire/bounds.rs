@@ -21,7 +21,7 @@ impl Request<'_> {
     pub fn bounded(self, resident_bytes: u64) -> Option<Self> {
         let memory_bytes = resident_bytes / 2 + MEMORY_BYTES;
         Some(match self {
-            Self::Ping | Self::Detach | Self::Cancel => self,
+            Self::Ping | Self::Detach | Self::Cancel | Self::Sockets => self,
             Self::Run(_) => return None,
             Self::Trace(n_frames) => Self::Trace(n_frames.min(MOST_FRAMES)),
             Self::Census(request) => Self::Census(CensusRequest {

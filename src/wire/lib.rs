@@ -24,8 +24,8 @@ mod capi;
 mod codec;
 mod frames;
 mod graph;
-mod lines;
 mod knock;
+mod lines;
 mod reply;
 mod request;
 
@@ -38,8 +38,8 @@ pub use graph::{
     LabelKind, MAX_BLOCK, MAX_KEY_CHARS, MAX_TEXT, More, NoRoom, Node, OrderHead, Record, RootDef,
     RootKind, Shape, StateDef, StateKind, TypeDef, TypeFlags,
 };
-pub use lines::line_of;
 pub use knock::{DoorName, KNOCK, Knock};
+pub use lines::line_of;
 pub use reply::{
     Count, Described, DumpDone, DumpObject, Ended, Garbage, Goodbye, GraphBlock, Note, OpenSocket,
     Ready, Reply, Traced, TypeRow, WalkDone, WalkEnd,

@@ -47,15 +47,7 @@ impl Inventory for Sockets {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<Item>, LookEnd> {
-        let of_agent = session.agent_descriptor();
-        let links = || {
-            let mut links = descriptor_links(scene.pid);
-            if let Some(of_agent) = of_agent {
-                links.remove(&of_agent);
-            }
-            links
-        };
-        let before = links();
+        let before = descriptor_links(scene.pid);
         let mut probed = inventory::probe(session, scene, &TYPES, &[], PROBE)?;
         if uses_uvloop(&probed.rows) {
             let of_uvloop = inventory::probe_beside_sockets(session, scene, &UVLOOP_TYPES, PROBE)?;
@@ -64,7 +56,7 @@ impl Inventory for Sockets {
             probed.pause_us += of_uvloop.pause_us;
         }
         let within = within(&session.sockets()?);
-        let after = links();
+        let after = descriptor_links(scene.pid);
         let seen = kernel_sockets(scene.pid, &after);
         let others = if self.all {
             other_descriptors(&after)
