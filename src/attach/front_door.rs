@@ -88,7 +88,9 @@ impl FrontDoor {
             }
         };
         let process = Arc::new(process);
-        let channel = Channel::new(pid, socket, process.clone());
+        // Which descriptor the door has for us is not told: it is one of the program's own.
+        const UNKNOWN: RawFd = -1;
+        let channel = Channel::new(pid, socket, UNKNOWN, process.clone());
         channel.knock(KNOCK).map_err(|source| {
             if process.has_exited() {
                 gone(pid, &process)
