@@ -135,12 +135,6 @@ impl<L: Link> Session<L> {
         Ok(())
     }
 
-    /// Which descriptor of the target is the agent's, for as long as it is there; `None` where there is
-    /// none.
-    pub(crate) fn agent_descriptor(&self) -> Option<u32> {
-        self.link.agent_descriptor()
-    }
-
     /// Asks the agent to leave and waits a moment for its goodbye.
     pub(crate) fn detach(&mut self) {
         if std::mem::replace(&mut self.is_over, true) {
