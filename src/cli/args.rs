@@ -56,6 +56,7 @@ Examples:
   leakhunt dump --type Template          what those objects are
   leakhunt threads                       where each thread stands, also of a process that hangs
   leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
+  leakhunt sockets --pid 4121            which sockets leak, and who holds them
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
