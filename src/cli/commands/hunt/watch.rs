@@ -8,16 +8,16 @@ use leakhunt_heap::{
     Capture, Inspections, Mapped, MemoryAccount, MemoryVerdict, Snapshot, inspect,
 };
 
-use super::accepted::Accepted;
-use super::limits::Limits;
-use super::makers::Makers;
 use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
+use crate::accepted::Accepted;
 use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::kernel_view::{kernel_view, mapped_files};
+use crate::limits::Limits;
+use crate::makers::Makers;
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress};
