@@ -1,19 +1,12 @@
 use super::*;
 use crate::builder::{SnapshotBuilder, Via};
+use crate::hunt::watched::watched;
 use crate::inspect::inspect;
 use crate::snapshot::RootKind;
 
 /// What is said of heaps made of these numbers, ten seconds apart.
 fn judged(numbers: &[u32], heap_of: impl Fn(u32) -> Snapshot) -> PlaceFindings {
-    let mut history = PlaceHistory::default();
-    let mut last = None;
-    for (&number, index) in numbers.iter().zip(0_u32..) {
-        let snapshot = heap_of(number);
-        let places = Places::of(&snapshot);
-        history.observe(&places, f64::from(index) * 10.0);
-        last = Some((snapshot, places));
-    }
-    let (snapshot, places) = last.unwrap();
+    let (snapshot, places, history) = watched(numbers, heap_of);
     judge(&snapshot, &places, &history, &inspect(&snapshot))
 }
 
