@@ -54,7 +54,15 @@ fn maturin() -> Result<PathBuf, String> {
                     .arg(&venv),
             )?;
             let mut pip = Command::new(venv.join("bin/python"));
-            outcome(pip.args(["-m", "pip", "install", "--quiet", "maturin>=1.13,<2"]))?;
+            outcome(pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--upgrade",
+                "pip",
+                "maturin>=1.13,<2",
+            ]))?;
         }
         Ok(maturin)
     });
