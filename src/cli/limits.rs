@@ -10,7 +10,7 @@ use crate::session::{Link, Session, SessionError};
 
 /// How many objects places take at most, as attributes of their owners say.
 #[derive(Debug, Default)]
-pub(super) struct Limits {
+pub(crate) struct Limits {
     by_place: BTreeMap<String, Option<u64>>,
 }
 
@@ -19,7 +19,7 @@ impl Limits {
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
-    pub(super) fn ask<L: Link>(
+    pub(crate) fn ask<L: Link>(
         &mut self,
         session: &mut Session<L>,
         snapshot: &Snapshot,
@@ -49,7 +49,7 @@ impl Limits {
     }
 
     /// Puts aside what has not come to its limit.
-    pub(super) fn apply(&self, judged: &mut PlaceFindings) {
+    pub(crate) fn apply(&self, judged: &mut PlaceFindings) {
         judged.set_aside(|finding| *self.by_place.get(&finding.place)?);
     }
 }
