@@ -13,6 +13,7 @@ use crate::sys::{self, ChildEnd};
 use crate::tally::WalkError;
 use crate::text::NameText;
 use crate::types::TypeName;
+use crate::unhurried::Unhurried;
 
 /// What the command line did while a copy works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -114,6 +115,8 @@ impl Session<'_> {
             cross_check: self.n_looks == 0,
             is_during_collection,
         };
+        // SAFETY: the agent is inside until it lets go, below.
+        let unhurried = unsafe { job.runs_python().then(|| Unhurried::begin(&self.heap.capi)) };
         let mut started = if start.wants_target(inside.memory) {
             outcome.place = Place::Target;
             start.in_target(&inside)
@@ -132,6 +135,7 @@ impl Session<'_> {
                 started = start.in_target(&inside);
             }
         }
+        drop(unhurried);
         outcome.pause_us += inside.let_go();
         self.follow(started, job, outcome)
     }

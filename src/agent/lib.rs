@@ -95,6 +95,8 @@ mod trace;
 #[cfg(feature = "runtime")]
 mod types;
 #[cfg(feature = "runtime")]
+mod unhurried;
+#[cfg(feature = "runtime")]
 mod visits;
 
 #[cfg(feature = "runtime")]

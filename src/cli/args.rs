@@ -5,7 +5,6 @@ mod files;
 mod graph;
 mod held;
 mod hunt;
-#[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
 mod loops;
 mod sockets;
@@ -28,10 +27,6 @@ pub(crate) use graph::{
 };
 pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
-#[allow(
-    unused_imports,
-    reason = "the inventories that use it are on their way"
-)]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
 pub(crate) use sockets::SocketsArgs;

@@ -19,10 +19,6 @@ use crate::rounds::{LookEnd, Looks, Missed, Rounds, Schedule, not_walked};
 use crate::session::{Link, Missing, Probe, Probed, Session, SessionError};
 use crate::target::Target;
 
-#[allow(
-    unused_imports,
-    reason = "the inventories that use it are on their way"
-)]
 pub(crate) use holders::{Held, Holders, holders};
 
 /// A kind of thing that a live process has.

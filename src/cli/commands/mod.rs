@@ -8,7 +8,6 @@ mod dump;
 mod graph;
 mod growth;
 mod hunt;
-#[allow(dead_code, reason = "the inventories that use it are on their way")]
 pub(crate) mod inventory;
 mod lru;
 mod memory;

@@ -101,7 +101,10 @@ impl<'a> Watch<'a> {
         // What tracemalloc keeps for each block is beside Python's objects, too.
         let native = match self.args.trace {
             true => None,
-            false => self.native_memory.finding(self.history.seconds()),
+            false => {
+                let last = memory.as_ref().ok();
+                self.native_memory.finding(self.history.seconds(), last)
+            }
         };
         if let Some(native) = native {
             match &memory {
@@ -179,6 +182,9 @@ impl Looks for Watch<'_> {
             let n_intervals = schedule.count.map_or(0, |count| count - 1);
             self.intervals = plan::uneven(schedule.interval, n_intervals, self.pid);
             self.schedule = Some(schedule);
+            if let Ok(account) = account(self.pid, &snapshot) {
+                self.native_memory.note_free(&account);
+            }
         }
         let n_looks = self.history.n_looks();
         let mut judged = PlaceFindings::default();

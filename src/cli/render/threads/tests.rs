@@ -208,7 +208,7 @@ fn json_is_the_documented_schema() {
         (
             &document["source"],
             &document["gil"],
-            &document["native_total"]
+            &document["n_native"]
         ),
         (&json!("outside"), &json!("held"), &json!(1))
     );
