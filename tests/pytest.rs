@@ -43,7 +43,14 @@ impl Suite {
                 "-rA",
                 "--color=no",
             ])
-            .args(["-p", "no:cacheprovider"])
+            .args([
+                "-p",
+                "no:cacheprovider",
+                "--rootdir",
+                ".",
+                "-c",
+                "/dev/null",
+            ])
             .args(options)
             .current_dir(&self.0)
             .env("PYTHONPATH", path)
