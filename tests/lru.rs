@@ -220,10 +220,7 @@ fn hostile_functions_hide_their_own_names_only() {
             .find(|one| one["address"] == raising);
         let raising = raising.unwrap_or_else(|| panic!("{document:#}"));
         assert_eq!(raising["misses"], 1, "{raising:#}");
-        assert_eq!(
-            document["n_missing"], 1,
-            "the one that hangs: {document:#}"
-        );
+        assert_eq!(document["n_missing"], 1, "the one that hangs: {document:#}");
         named(&document, "__main__.useful");
         assert_eq!(target.eval("gc.isenabled()"), true);
         target.finish_unharmed();

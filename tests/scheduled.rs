@@ -183,10 +183,7 @@ fn a_repr_that_hangs_takes_its_own_line_only() {
         "{done:#?}"
     );
     let document = look(&mut target, &[]);
-    assert_eq!(
-        document["n_missing"], 0,
-        "without its repr: {document:#}"
-    );
+    assert_eq!(document["n_missing"], 0, "without its repr: {document:#}");
     let names: Vec<_> = handles(&document)
         .iter()
         .map(|one| &one["callback"])
