@@ -244,6 +244,8 @@ fn a_process_of_another_user() {
         &["growth", "--count", "1"][..],
         &["hunt"],
         &["hunt", "--account"],
+        &["threads"],
+        &["threads", "--outside"],
     ] {
         refuses_nobody(command, pid, &message, "run leakhunt as root");
     }

@@ -21,6 +21,18 @@ fn check(target: &mut Target) {
     }
 }
 
+/// Threads go by the numbers that they have for us, and the kernel's view is found by those that they have
+/// for themselves.
+fn check_threads(target: &Target) {
+    for way in [&["--json"][..], &["--json", "--outside"]] {
+        let done = Leakhunt::at(target.pid, "threads", way).run().expect(0);
+        let look = &done.json_lines()[0];
+        let main = &look["threads"][0];
+        assert_eq!(main["native_id"], target.pid, "{way:?}: {look}");
+        assert_eq!(main["waits_for"], "call", "{way:?}: {look}");
+    }
+}
+
 fn can_unshare(flags: &[&str]) -> bool {
     let probe = Command::new("unshare").args(flags).arg("true").output();
     probe.is_ok_and(|probe| probe.status.success())
@@ -51,6 +63,7 @@ fn a_target_in_other_namespaces() {
             1,
             "it is alone in its pid namespace"
         );
+        check_threads(&target);
         target.finish_unharmed();
     });
 }

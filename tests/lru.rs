@@ -220,10 +220,7 @@ fn hostile_functions_hide_their_own_names_only() {
             .find(|one| one["address"] == raising);
         let raising = raising.unwrap_or_else(|| panic!("{document:#}"));
         assert_eq!(raising["misses"], 1, "{raising:#}");
-        assert_eq!(
-            document["n_incomplete"], 1,
-            "the one that hangs: {document:#}"
-        );
+        assert_eq!(document["n_missing"], 1, "the one that hangs: {document:#}");
         named(&document, "__main__.useful");
         assert_eq!(target.eval("gc.isenabled()"), true);
         target.finish_unharmed();
@@ -236,7 +233,7 @@ fn a_second_look_tells_what_is_new_and_what_grew() {
     let args = ["--json", "--quick", "--interval", "2", "--count", "2"];
     let mut running = Leakhunt::at(target.pid, "lru", &args).start();
     let first: Value = serde_json::from_str(&running.line()).unwrap();
-    assert_eq!(named(&first, "__main__.useful")["new"], false);
+    assert_eq!(named(&first, "__main__.useful")["is_new"], false);
     assert_eq!(named(&first, "__main__.useful")["size_delta"], Value::Null);
     target.exec("late = functools.lru_cache()(lambda: 1); [useful(n) for n in range(100, 103)]");
     let second: Value = serde_json::from_str(&running.line()).unwrap();
@@ -245,7 +242,7 @@ fn a_second_look_tells_what_is_new_and_what_grew() {
     assert_eq!(useful["misses_delta"], 3, "{useful:#}");
     let new: Vec<_> = caches(&second)
         .iter()
-        .filter(|one| one["new"] == true)
+        .filter(|one| one["is_new"] == true)
         .collect();
     assert_eq!(new.len(), 1, "{second:#}");
     assert_eq!(new[0]["name"], "__main__.<lambda>");

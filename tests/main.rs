@@ -23,6 +23,9 @@ mod captures;
 /// Counts and bytes of each type are the interpreter's own, garbage is the collector's.
 #[cfg(test)]
 mod census;
+/// `check`: programs that leak and that do not, their rounds, and what is written for CI.
+#[cfg(test)]
+mod check;
 /// Arguments, help, exit codes and what goes to which stream.
 #[cfg(test)]
 mod cli;
@@ -92,6 +95,9 @@ mod paths;
 /// `ps`: what can be attached and what cannot.
 #[cfg(test)]
 mod ps;
+/// The plugin for pytest, beside other plugins, and on a published project's tests.
+#[cfg(test)]
+mod pytest;
 /// `scheduled`: the timers of event loops as the loops have them.
 #[cfg(test)]
 mod scheduled;

@@ -183,10 +183,7 @@ fn a_repr_that_hangs_takes_its_own_line_only() {
         "{done:#?}"
     );
     let document = look(&mut target, &[]);
-    assert_eq!(
-        document["n_incomplete"], 0,
-        "without its repr: {document:#}"
-    );
+    assert_eq!(document["n_missing"], 0, "without its repr: {document:#}");
     let names: Vec<_> = handles(&document)
         .iter()
         .map(|one| &one["callback"])
@@ -278,7 +275,7 @@ fn a_second_look_tells_new_timers_and_growing_groups() {
     let second: Value = serde_json::from_str(&running.line()).unwrap();
     assert_eq!(second["groups"][0]["waiting"], 6);
     assert_eq!(second["groups"][0]["delta"], 5);
-    let new = handles(&second).iter().filter(|one| one["new"] == true);
+    let new = handles(&second).iter().filter(|one| one["is_new"] == true);
     assert_eq!(new.count(), 5, "{second:#}");
     running.end(crate::support::LIMIT).expect(0);
     finish(target);

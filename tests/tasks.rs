@@ -80,7 +80,7 @@ fn tasks_are_those_that_asyncio_knows_on_all_loops() {
             assert!(threads.contains(&&json!(name)), "{loops:?}");
         }
         assert_eq!(loops.iter().filter(|one| one["closed"] == true).count(), 1);
-        assert_eq!(look["missing"], 0, "{look}");
+        assert_eq!(look["n_missing"], 0, "{look}");
         target.finish_unharmed();
     });
 }

@@ -54,7 +54,15 @@ fn maturin() -> Result<PathBuf, String> {
                     .arg(&venv),
             )?;
             let mut pip = Command::new(venv.join("bin/python"));
-            outcome(pip.args(["-m", "pip", "install", "--quiet", "maturin>=1.13,<2"]))?;
+            outcome(pip.args([
+                "-m",
+                "pip",
+                "install",
+                "--quiet",
+                "--upgrade",
+                "pip",
+                "maturin>=1.13,<2",
+            ]))?;
         }
         Ok(maturin)
     });
@@ -87,8 +95,8 @@ fn wheel() -> Result<PathBuf, String> {
 }
 
 /// A new environment of `py` with the wheel in it; its folder.
-fn installed(py: &Interpreter, wheel: &Path) -> Result<PathBuf, String> {
-    let venv = scratch().join(format!("venv-{}", py.name));
+fn installed(py: &Interpreter, wheel: &Path, purpose: &str) -> Result<PathBuf, String> {
+    let venv = scratch().join(format!("{purpose}-{}", py.name));
     let _ = fs::remove_dir_all(&venv);
     outcome(
         py.command()
@@ -128,7 +136,7 @@ fn a_wheel_is_installed_and_used_as_a_new_user_would() {
     let n_bytes = fs::metadata(&wheel).unwrap().len();
     assert!(n_bytes <= MOST_BYTES, "the wheel has {n_bytes} bytes");
     on_each(interpreters(), |py| {
-        let venv = match installed(py, &wheel) {
+        let venv = match installed(py, &wheel, "user") {
             Ok(venv) => venv,
             Err(reason) => return skipped(&format!("the wheel on {py}"), &reason),
         };
@@ -197,7 +205,7 @@ fn in_an_environment_with_the_wheel_the_door_lets_its_user_in_and_nobody_else() 
         Err(reason) => return skipped("the wheel", &reason),
     };
     let py = python3();
-    let venv = match installed(py, &wheel) {
+    let venv = match installed(py, &wheel, "door") {
         Ok(venv) => venv,
         Err(reason) => return skipped(&format!("the wheel on {py}"), &reason),
     };
@@ -263,7 +271,7 @@ fn the_source_distribution_holds_what_a_build_needs() {
         .unwrap()
         .unwrap()
         .path();
-    let venv = installed(python3(), &wheel).unwrap();
+    let venv = installed(python3(), &wheel, "sdist").unwrap();
     let mut counted = python(
         &venv,
         "import leakhunt; print(leakhunt.census().objects > 1000)",

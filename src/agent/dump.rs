@@ -2,7 +2,8 @@
 //!
 //! `repr` is code of the target, which may do anything: it runs in a copy of the copy. What it
 //! changes, prints or breaks is gone with that, a `repr` that takes too long is ended with it, and
-//! the next object gets a fresh one. No descriptor of the target is open there but `/dev/null`.
+//! the next object gets a fresh one. No descriptor of the target is open there but `/dev/null`,
+//! and its sockets where a probe asks for these.
 
 use core::fmt::Write;
 

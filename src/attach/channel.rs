@@ -16,8 +16,6 @@ use crate::status::Status;
 pub struct Channel {
     pid: u32,
     socket: OwnedFd,
-    /// The number of the agent's end in the target.
-    agent_descriptor: RawFd,
     process: Arc<PidFd>,
     buffer: Box<[u8]>,
 }
@@ -75,13 +73,8 @@ fn has_agent(pid: u32) -> bool {
 const GO: [u8; 1] = [1];
 
 impl Channel {
-    /// Around our end of the socket; the agent's end is `agent_descriptor` in the target.
-    pub(crate) fn new(
-        pid: u32,
-        socket: OwnedFd,
-        agent_descriptor: RawFd,
-        process: Arc<PidFd>,
-    ) -> Self {
+    /// Around our end of the socket.
+    pub(crate) fn new(pid: u32, socket: OwnedFd, process: Arc<PidFd>) -> Self {
         let value = SEND_BUFFER;
         let len = size_of_val(&value) as libc::socklen_t;
         // SAFETY: the option's value is an int, alive for the call. A refusal is no harm: the
@@ -99,15 +92,9 @@ impl Channel {
         Self {
             pid,
             socket,
-            agent_descriptor,
             process,
             buffer: vec![0; MAX_PACKET].into(),
         }
-    }
-
-    /// Which descriptor of the target is the agent's, and none of the program's own.
-    pub fn agent_descriptor(&self) -> Option<u32> {
-        u32::try_from(self.agent_descriptor).ok()
     }
 
     /// Tells the thread in the target that it may start the agent.

@@ -88,9 +88,7 @@ impl FrontDoor {
             }
         };
         let process = Arc::new(process);
-        // Which descriptor the door has for us is not told: it is one of the program's own.
-        const UNKNOWN: RawFd = -1;
-        let channel = Channel::new(pid, socket, UNKNOWN, process.clone());
+        let channel = Channel::new(pid, socket, process.clone());
         channel.knock(KNOCK).map_err(|source| {
             if process.has_exited() {
                 gone(pid, &process)

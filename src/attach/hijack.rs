@@ -18,9 +18,7 @@ const STUB_LIMIT: Duration = Duration::from_secs(3);
 pub(crate) struct Started {
     /// Address of the [`Context`].
     pub(crate) context: u64,
-    /// The agent's end of the channel, a descriptor of the target.
-    pub(crate) socket: i32,
-    /// The channel's other end, a descriptor of the target until the agent runs.
+    /// The channel's other end, a descriptor of the target.
     pub(crate) peer: i32,
 }
 
@@ -88,7 +86,6 @@ impl Hijack<'_> {
         }
         Ok(Started {
             context: region.context,
-            socket: self.thread.read_i32(region.context + stub::SOCKET)?,
             peer: self.thread.read_i32(region.context + stub::PEER)?,
         })
     }

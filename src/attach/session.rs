@@ -153,7 +153,7 @@ fn take_channel(target: &Target, hijacked: &Hijacked) -> Result<Channel, AttachE
     };
     let peer = hijacked.started.peer;
     let socket = target.handle.copy_descriptor(peer).map_err(no_channel)?;
-    let channel = Channel::new(pid, socket, hijacked.started.socket, target.handle.clone());
+    let channel = Channel::new(pid, socket, target.handle.clone());
     // After an exec the number may mean another file; the memory is then not readable any more.
     if target.memory.read_u32(context).is_err() {
         return Err(gone(pid, &target.handle));

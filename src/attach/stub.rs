@@ -45,7 +45,6 @@ const _: () = assert!(
 );
 
 /// Offsets that the command line uses too.
-pub(crate) const SOCKET: u64 = offset_of!(Context, boot.socket) as u64;
 pub(crate) const PEER: u64 = offset_of!(Context, boot.peer) as u64;
 pub(crate) const DONE: u64 = offset_of!(Context, done) as u64;
 pub(crate) const RESULT: u64 = offset_of!(Context, result) as u64;

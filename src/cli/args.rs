@@ -1,10 +1,10 @@
 //! What can be typed.
 
+mod check;
 mod files;
 mod graph;
 mod held;
 mod hunt;
-#[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod inventory;
 mod loops;
 mod sockets;
@@ -20,16 +20,13 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 use regex::Regex;
 
 use crate::quantity::{duration, duration_over_zero};
+pub(crate) use check::{CheckArgs, CheckFormat};
 pub(crate) use files::{DiffArgs, DiffFormat, RowArgs, RowOrder, ShowArgs};
 pub(crate) use graph::{
     MemoryArgs, NamesArgs, SnapshotArgs, SourcesArgs, SourcesFormat, SourcesRank,
 };
 pub(crate) use held::{GraphArgs, PathsArgs, SubjectArgs};
 pub(crate) use hunt::{HuntArgs, HuntFormat};
-#[allow(
-    unused_imports,
-    reason = "the inventories that use it are on their way"
-)]
 pub(crate) use inventory::{InventoryArgs, InventoryFormat};
 pub(crate) use loops::{AsyncioDebugAction, AsyncioDebugArgs, LruArgs, ScheduledArgs};
 pub(crate) use sockets::SocketsArgs;
@@ -52,12 +49,14 @@ const EXAMPLES: &str = "\
 Examples:
   leakhunt ps                            what can be attached
   leakhunt hunt --pid 4121               what leaks in process 4121, where, and how fast
+  leakhunt check --repeat -- python t.py whether what t.py does leaks: a test for CI
   leakhunt growth --pid 4121             which types grow in process 4121
   leakhunt growth -- python app.py       starts app.py and watches it
   leakhunt sources --max 5               who holds their newest objects
   leakhunt dump --type Template          what those objects are
   leakhunt threads                       where each thread stands, also of a process that hangs
   leakhunt tasks --pid 4121              asyncio tasks, who waits for whom
+  leakhunt sockets --pid 4121            which sockets leak, and who holds them
   leakhunt snapshot -o heap.leakhunt     all objects to a file
   leakhunt show heap.hpy                 what is in a file
   leakhunt diff before.hpy after.hpy     what grew from one file to another
@@ -117,6 +116,7 @@ pub(crate) enum ColorChoice {
 pub(crate) enum Command {
     Growth(GrowthArgs),
     Hunt(HuntArgs),
+    Check(CheckArgs),
     Sources(SourcesArgs),
     Dump(DumpArgs),
     Snapshot(SnapshotArgs),

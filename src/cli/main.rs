@@ -1,6 +1,7 @@
 //! The command line of leakhunt: talks to people, does the thinking, leaves the reading to the agent.
 #![forbid(unsafe_code)]
 
+mod accepted;
 mod account;
 mod agent_image;
 mod args;
@@ -22,6 +23,8 @@ mod interrupt;
 mod kernel_sockets;
 mod kernel_view;
 mod leftovers;
+mod limits;
+mod makers;
 mod memory_limit;
 mod near_names;
 mod output;

@@ -23,11 +23,23 @@ impl Spawned {
     /// # Errors
     /// When there is no such command or it cannot be started.
     pub(crate) fn start(command: &[OsString]) -> anyhow::Result<Self> {
+        Self::start_with(command, None)
+    }
+
+    /// The same with a variable of the environment.
+    ///
+    /// # Errors
+    /// As of [`Self::start`].
+    pub(crate) fn start_with(
+        command: &[OsString],
+        variable: Option<(OsString, OsString)>,
+    ) -> anyhow::Result<Self> {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| Failure::new(Exit::Usage, "no command after --"))?;
         let child = Command::new(program)
             .args(arguments)
+            .envs(variable)
             .spawn()
             .map_err(|error| {
                 Failure::new(

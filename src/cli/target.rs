@@ -6,7 +6,7 @@ use crate::args::TargetArgs;
 use crate::failure::{Exit, Failure, exit_of, is_closed_pipe};
 use crate::interrupt::Interrupts;
 use crate::output::Output;
-use crate::procfs::parent_of;
+use crate::procfs::{parent_of, start_ticks};
 use crate::render::ps;
 use crate::spawned::Spawned;
 
@@ -45,6 +45,11 @@ impl Target {
             ));
             Ok(pid)
         })
+    }
+
+    /// Whether the process has ended, though nobody may have waited for it.
+    pub(crate) fn is_gone(&self) -> bool {
+        start_ticks(self.pid).is_none()
     }
 
     fn choose_by(

@@ -15,6 +15,8 @@ mod places;
 mod rise;
 mod shares;
 pub mod trend;
+#[cfg(test)]
+mod watched;
 
 pub use beside::{Beside, BesideFindings};
 pub use finding::{Finding, FindingKind, Held, PlaceFindings, Rate, UnclearPlace, judge};

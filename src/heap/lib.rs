@@ -60,6 +60,8 @@ mod reach;
 mod record;
 mod referrers;
 mod retained;
+#[cfg(test)]
+mod shop;
 mod snapshot;
 mod sources;
 mod suspects;

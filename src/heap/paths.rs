@@ -102,6 +102,12 @@ impl Path {
     fn name(&self) -> &str {
         self.steps.last().map_or("", |step| &step.name)
     }
+
+    /// The module that it starts with, where it does.
+    pub(crate) fn module(&self) -> Option<ObjId> {
+        let step = self.steps.get(1)?;
+        (self.root == PathRoot::Modules).then_some(step.object)
+    }
 }
 
 impl Paths {

@@ -104,6 +104,12 @@ impl Leakhunt {
         self
     }
 
+    /// With so much time to its end.
+    pub(crate) fn within(mut self, limit: Duration) -> Self {
+        self.limit = limit;
+        self
+    }
+
     /// Runs it to its end.
     pub(crate) fn run(self) -> Finished {
         let limit = self.limit;

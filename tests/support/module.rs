@@ -19,7 +19,18 @@ pub(crate) fn package_for(py: &Interpreter) -> Result<PathBuf, String> {
         return Err("the stable ABI is for builds with the GIL".into());
     }
     static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    BUILT.get_or_init(build).clone()
+    let folder = BUILT.get_or_init(build).clone()?;
+    // One that comes with a libc of its own may have an older one than the module was built for.
+    let mut import = py.command();
+    import
+        .args(["-c", "import leakhunt"])
+        .env("PYTHONPATH", &folder);
+    let done = import.output().map_err(|error| error.to_string())?;
+    let stderr = String::from_utf8_lossy(&done.stderr);
+    match stderr.lines().find(|line| line.contains("version `GLIBC")) {
+        Some(line) => Err(line.to_owned()),
+        None => Ok(folder),
+    }
 }
 
 /// A cargo command that knows nothing of the one that runs the tests.

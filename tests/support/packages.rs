@@ -45,10 +45,15 @@ fn install(python: &Interpreter, requirements: &[&str], folder: &Path) -> Result
     of_python3
         .args(["-m", "pip", "--python"])
         .arg(&python.executable);
+    // For one without pip that another version's pip cannot run: by its version alone.
+    let (major, minor, _) = python.version;
+    let mut by_version = python3().command();
+    by_version.args(["-m", "pip"]);
+    let version = ["--python-version".to_owned(), format!("{major}.{minor}")];
     let mut reasons = Vec::new();
-    for mut pip in [own, of_python3] {
+    for (mut pip, options) in [(own, &[][..]), (of_python3, &[]), (by_version, &version)] {
         pip.args(["install", "--quiet", "--only-binary", ":all:", "--target"]);
-        pip.arg(folder).args(requirements);
+        pip.arg(folder).args(options).args(requirements);
         match outcome(&mut pip) {
             Ok(()) => return Ok(()),
             Err(reason) => reasons.push(reason),
@@ -76,4 +81,25 @@ fn outcome(pip: &mut Command) -> Result<(), String> {
         .next_back()
         .unwrap_or("it fails")
         .to_owned())
+}
+
+/// The unpacked source distribution of a requirement `name==version`, or why there is none.
+pub(crate) fn sources(requirement: &str) -> Result<PathBuf, String> {
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sources");
+    fs::create_dir_all(&cache).unwrap();
+    let name = requirement.replace("==", "-");
+    let lock = File::create(cache.join(format!("{name}.lock"))).unwrap();
+    lock.lock().unwrap();
+    let folder = cache.join(&name);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    let mut pip = python3().command();
+    pip.args(["-m", "pip", "download", "--quiet", "--no-deps"]);
+    pip.args(["--no-binary", ":all:", "--dest"]);
+    outcome(pip.arg(&cache).arg(requirement))?;
+    let mut tar = Command::new("tar");
+    tar.arg("-xzf").arg(cache.join(format!("{name}.tar.gz")));
+    outcome(tar.arg("-C").arg(&cache))?;
+    Ok(folder)
 }

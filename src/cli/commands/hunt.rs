@@ -1,9 +1,6 @@
 //! `leakhunt hunt`.
 
-mod accepted;
 mod account;
-mod limits;
-mod makers;
 mod member;
 mod merge;
 mod native_memory;
@@ -14,6 +11,7 @@ mod watch;
 
 use std::time::Duration;
 
+use crate::accepted::Accepted;
 use crate::args::{Common, HuntArgs, HuntFormat};
 use crate::door::{Door, ended_too_early};
 use crate::failure::{Exit, Failure};
@@ -23,7 +21,6 @@ use crate::render::hunt::report;
 use crate::rounds::{LiveTarget, Looks as _, Missed, Rounds};
 use crate::session::SessionError;
 use crate::target::Target;
-use accepted::Accepted;
 use watch::Watch;
 
 pub(super) fn run(args: &HuntArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {

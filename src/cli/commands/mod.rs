@@ -1,13 +1,13 @@
 //! One file for each command.
 
 mod asyncio_debug;
+mod check;
 mod completions;
 mod diff;
 mod dump;
 mod graph;
 mod growth;
 mod hunt;
-#[allow(dead_code, reason = "the inventories that use it are on their way")]
 pub(crate) mod inventory;
 mod lru;
 mod memory;
@@ -38,6 +38,7 @@ pub(crate) fn run(cli: &Cli, output: &Output) -> anyhow::Result<Exit> {
         Command::Snapshot(args) => snapshot::run(args, &cli.common, output),
         Command::Memory(args) => memory::run(args, &cli.common, output),
         Command::Hunt(args) => hunt::run(args, &cli.common, output),
+        Command::Check(args) => check::run(args, &cli.common, output),
         Command::Sources(args) => sources::run(args, &cli.common, output),
         Command::Show(args) => show::run(args, &cli.common, output),
         Command::Diff(args) => diff::run(args, &cli.common, output),

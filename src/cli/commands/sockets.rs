@@ -13,7 +13,9 @@ use crate::output::Output;
 use crate::render::sockets::{Item, render};
 use crate::rounds::LookEnd;
 use crate::session::{Link, Session};
-use crate::sockets::{Kernel, PROBE, Socket, TYPES, join, other_descriptors};
+use crate::sockets::{
+    Kernel, PROBE, Socket, TYPES, UVLOOP_TYPES, join, other_descriptors, uses_uvloop,
+};
 
 pub(super) fn run(args: &SocketsArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     if args.inventory.format == InventoryFormat::Ha && !common.json {
@@ -45,18 +47,16 @@ impl Inventory for Sockets {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<Item>, LookEnd> {
-        let of_agent = session.agent_descriptor();
-        let links = || {
-            let mut links = descriptor_links(scene.pid);
-            if let Some(of_agent) = of_agent {
-                links.remove(&of_agent);
-            }
-            links
-        };
-        let before = links();
-        let probed = inventory::probe(session, scene, &TYPES, &[], PROBE)?;
+        let before = descriptor_links(scene.pid);
+        let mut probed = inventory::probe(session, scene, &TYPES, &[], PROBE)?;
+        if uses_uvloop(&probed.rows) {
+            let of_uvloop = inventory::probe_beside_sockets(session, scene, &UVLOOP_TYPES, PROBE)?;
+            probed.rows.extend(of_uvloop.rows);
+            probed.missing.extend(of_uvloop.missing);
+            probed.pause_us += of_uvloop.pause_us;
+        }
         let within = within(&session.sockets()?);
-        let after = links();
+        let after = descriptor_links(scene.pid);
         let seen = kernel_sockets(scene.pid, &after);
         let others = if self.all {
             other_descriptors(&after)

@@ -29,7 +29,20 @@ def text_of(value, most=200):
         return "<%s in repr of %s>" % (type(error).__name__, type(value).__name__)
 
 
+plain = {}
+
+
 def quoted(text):
+    """As JSON has it. Names come again and again: so many of them are remembered."""
+    found = plain.get(text)
+    if found is None:
+        found = escaped(text)
+        if len(plain) < 10000 and len(text) <= 200:
+            plain[text] = found
+    return found
+
+
+def escaped(text):
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
         return '"' + text + '"'
     pieces = []
@@ -59,7 +72,7 @@ def json(value):
     if kind is str:
         return quoted(value)
     if kind is dict:
-        pairs = (quoted(str.__str__(name)) + ":" + json(one) for name, one in value.items())
+        pairs = [quoted(str.__str__(name)) + ":" + json(one) for name, one in value.items()]
         return "{" + ",".join(pairs) + "}"
     if kind in (list, tuple):
         return "[" + ",".join(map(json, value)) + "]"

@@ -162,6 +162,7 @@ def of_uvloop(handle):
 
 def describe(thing):
     if thing is None:
+        yield {"uses_uvloop": UvTransport != ()}
         return
     if is_a(thing, Socket):
         yield of_socket(thing)

@@ -147,22 +147,21 @@ def module_of(code):
     return modules_of_files.get(code.co_filename)
 
 
-NOWHERE = {"kind": "object", "name": "", "module": None, "file": None, "line": None, "first_line": None}
-
-
 def place(thing, kind, prefix):
-    """Where a coroutine, generator or async generator stands; its line is None when it is over."""
+    """Where a coroutine, generator or async generator stands; without a line when it is over."""
     code, frame = field(thing, prefix + "code"), field(thing, prefix + "frame")
     name = field(thing, "__qualname__")
     if type(name) is not str:
         name = type_name(thing)
-    told = dict(NOWHERE, kind=kind, name=short(name, 200))
+    told = {"kind": kind, "name": short(name, 200)}
     if hasattr(code, "co_firstlineno"):
         of = frame.f_globals.get("__name__") if hasattr(frame, "f_globals") else module_of(code)
-        told["module"] = short(of, 200) if type(of) is str else None
+        if type(of) is str:
+            told["module"] = short(of, 200)
         told["file"] = short(code.co_filename, 400)
         told["first_line"] = code.co_firstlineno
-        told["line"] = frame.f_lineno if hasattr(frame, "f_lineno") else None
+        if hasattr(frame, "f_lineno"):
+            told["line"] = frame.f_lineno
     return told
 
 
@@ -206,7 +205,7 @@ def chain_of(awaitable):
             after = inner(awaitable)
             # An iterator over a future, or the step of an async generator, is no place of its own.
             if not (name.startswith("_asyncio.") or name in PASSED_OVER):
-                places.append(dict(NOWHERE, name=name))
+                places.append({"kind": "object", "name": name})
             awaitable = after
         else:
             places.append(place(awaitable, kind[0], kind[1]))
@@ -374,7 +373,6 @@ def describe_task(task):
         "loop": id(loop) if loop is not None else None,
         "state": slot(task, "_state"),
         "running": is_running(coroutine),
-        "begun": type(coroutine) is not COROUTINE or has_begun(coroutine),
         "must_cancel": bool(slot(task, "_must_cancel")),
         "n_cancels": slot(task, "_num_cancels_requested") or 0,
         "coroutine": id(coroutine) if coroutine is not None else None,
@@ -388,10 +386,10 @@ def describe_task(task):
     }
     if is_native(task) and hasattr(C_TASK[0], "cancelling"):
         told["n_cancels"] = C_TASK[0].cancelling(task)
-    while len(told["chain"]) > 4 and sum(len(one["name"]) + len(one["file"] or "") for one in told["chain"]) > 10000:
+    while len(told["chain"]) > 4 and sum(len(one["name"]) + len(one.get("file", "")) for one in told["chain"]) > 10000:
         told["chain_is_cut"] = True
         told["chain"].pop()
-    yield told
+    yield {name: one for name, one in told.items() if one or name == "chain"}
     if globals().get("REPRS") and told["state"] == "PENDING":
         yield {"kind": "repr", "text": short(repr_of(task), 7000)}
 

@@ -197,7 +197,7 @@ struct LoopRow<'a> {
     debug_before: Option<bool>,
     slow_callback_seconds_before: Option<f64>,
     obstacle: Option<&'a str>,
-    new: bool,
+    is_new: bool,
 }
 
 fn json(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> Vec<u8> {
@@ -239,6 +239,6 @@ fn loop_row(listed: &Listed<LoopMode>) -> LoopRow<'_> {
         debug_before: before.map(|before| before.debug),
         slow_callback_seconds_before: before.and_then(|before| before.slow_callback_seconds),
         obstacle: one.obstacle.as_deref(),
-        new: listed.is_new,
+        is_new: listed.is_new,
     }
 }

@@ -1,7 +1,7 @@
 //! The verdict of a hunt in any of the formats.
 
-mod json;
-mod markdown;
+pub(super) mod json;
+pub(super) mod markdown;
 mod tree;
 
 use std::fmt::Write as _;
@@ -290,12 +290,12 @@ fn next_line(shown: &mut String, report: &Report<'_>, finding: &Finding) {
     titled_line(shown, "next", &report.next(finding));
 }
 
-fn titled_line(shown: &mut String, title: &str, text: &str) {
+pub(super) fn titled_line(shown: &mut String, title: &str, text: &str) {
     let _ = writeln!(shown, "  {title:<8} {}", escape_controls(text));
 }
 
 /// `shop.cache.RENDER_CACHE: 12 str, were 10, ever slower`.
-fn perhaps(place: &UnclearPlace) -> String {
+pub(super) fn perhaps(place: &UnclearPlace) -> String {
     let how = match (place.bound, place.slows) {
         (Some(most), _) => format!("; it takes {} at most", count(most)),
         (None, true) => ", ever slower".to_owned(),
@@ -305,7 +305,7 @@ fn perhaps(place: &UnclearPlace) -> String {
 }
 
 /// `12,310 shop.render.RenderInfo, were 9,870`.
-fn held(held: &Held) -> String {
+pub(super) fn held(held: &Held) -> String {
     let keys = if held.is_key { " as keys" } else { "" };
     format!(
         "{} {}{keys}, were {}",
@@ -329,7 +329,7 @@ fn growth(finding: &Finding) -> Vec<String> {
 }
 
 /// What fixing it gives back; empty where that is not known.
-fn keeps(finding: &Finding) -> String {
+pub(super) fn keeps(finding: &Finding) -> String {
     if finding.share_bytes == 0 || finding.kind == FindingKind::NativeMemory {
         return String::new();
     }

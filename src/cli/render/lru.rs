@@ -162,7 +162,7 @@ struct Document<'a> {
     pause_ms: f64,
     n_caches: usize,
     n_gone: usize,
-    n_incomplete: usize,
+    n_missing: usize,
     caches: Vec<Row<'a>>,
 }
 
@@ -191,7 +191,7 @@ struct Row<'a> {
     path: Option<&'a str>,
     holder: Option<&'a str>,
     marks: Vec<&'static str>,
-    new: bool,
+    is_new: bool,
     hits_delta: Option<i64>,
     misses_delta: Option<i64>,
     size_delta: Option<i64>,
@@ -206,7 +206,7 @@ fn json(listing: &Listing<Cache>, how: &How) -> Vec<u8> {
         pause_ms: listing.pause_us as f64 / 1000.0,
         n_caches: listing.n_items,
         n_gone: listing.n_gone,
-        n_incomplete: listing.missing.len(),
+        n_missing: listing.missing.len(),
         caches: shown(&listing.items, how).iter().map(json_row).collect(),
     })
 }
@@ -239,7 +239,7 @@ fn json_row(listed: &Listed<Cache>) -> Row<'_> {
         path: held.and_then(|held| named(&held.path).map(|()| held.path.as_str())),
         holder: held.and_then(|held| named(&held.holder).map(|()| held.holder.as_str())),
         marks: cache.marks().into_iter().map(Mark::key).collect(),
-        new: listed.is_new,
+        is_new: listed.is_new,
         hits_delta: cache.since.map(|since| since.hits),
         misses_delta: cache.since.map(|since| since.misses),
         size_delta: cache.since.map(|since| since.size),

@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod asyncio_debug;
+pub(crate) mod check;
 pub(crate) mod diff;
 pub(crate) mod dump;
 pub(crate) mod growth;

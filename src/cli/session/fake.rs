@@ -93,10 +93,6 @@ impl Link for FakeAgent {
         }
     }
 
-    fn agent_descriptor(&self) -> Option<u32> {
-        None
-    }
-
     fn has_target_exited(&self) -> bool {
         self.has_exited
     }

@@ -11,8 +11,6 @@ pub(crate) trait Link {
     fn send(&self, request: &Request<'_>) -> Result<(), ChannelError>;
     /// The agent's next packet; `None` when there was none within `timeout`.
     fn receive(&mut self, timeout: Duration) -> Result<Option<Reply<'_>>, ChannelError>;
-    /// Which descriptor of the target is the agent's; `None` where there is none.
-    fn agent_descriptor(&self) -> Option<u32>;
     /// Whether the target has ended.
     fn has_target_exited(&self) -> bool;
     /// After the goodbye: waits, for at most `limit`, until nothing of the agent is in the target.
@@ -26,10 +24,6 @@ impl Link for Channel {
 
     fn receive(&mut self, timeout: Duration) -> Result<Option<Reply<'_>>, ChannelError> {
         self.receive(timeout)
-    }
-
-    fn agent_descriptor(&self) -> Option<u32> {
-        self.agent_descriptor()
     }
 
     fn has_target_exited(&self) -> bool {

@@ -10,7 +10,6 @@ mod error;
 pub(crate) mod fake;
 mod graph;
 mod link;
-#[allow(dead_code, reason = "the inventories that use it are on their way")]
 mod probe;
 mod pump;
 mod sockets;
@@ -24,11 +23,7 @@ pub(crate) use dump::{DumpEnd, DumpEvent};
 pub(crate) use error::SessionError;
 pub(crate) use graph::{Captured, DescribeLimits, Description, Wanted};
 pub(crate) use link::Link;
-#[allow(
-    unused_imports,
-    reason = "the inventories that use it are on their way"
-)]
-pub(crate) use probe::{Missing, Probe, ProbeEnd, Probed, Row};
+pub(crate) use probe::{Missing, Probe, Probed, Row};
 pub(crate) use sockets::OpenSocket;
 
 use crate::interrupt::{Interrupts, Urgency};
@@ -133,12 +128,6 @@ impl<L: Link> Session<L> {
             }
         }
         Ok(())
-    }
-
-    /// Which descriptor of the target is the agent's, for as long as it is there; `None` where there is
-    /// none.
-    pub(crate) fn agent_descriptor(&self) -> Option<u32> {
-        self.link.agent_descriptor()
     }
 
     /// Asks the agent to leave and waits a moment for its goodbye.

@@ -9,7 +9,7 @@ use super::rows::{Object, Told, objects};
 use crate::kernel_sockets::{KernelSocket, KernelSockets, State, Within};
 use crate::session::Row;
 
-/// What the kernel tells around a look, without the agent's own descriptor.
+/// What the kernel tells around a look.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kernel {
     /// The links of `/proc/PID/fd` before the look.
@@ -18,7 +18,8 @@ pub(crate) struct Kernel {
     pub(crate) after: BTreeMap<u32, String>,
     /// The sockets that `after` leads to.
     pub(crate) seen: KernelSockets,
-    /// What the kernel told the process itself of its sockets, by inode.
+    /// What the kernel told the process itself of its sockets, by inode, between these two. The agent's own
+    /// is not among them.
     pub(crate) within: BTreeMap<u64, Within>,
 }
 
@@ -27,6 +28,7 @@ pub(crate) struct Kernel {
 pub(crate) fn join(rows: &[Row], kernel: &Kernel) -> Vec<Socket> {
     let objects = objects(rows);
     let fds = fds_by_inode(&kernel.after);
+    let before = fds_by_inode(&kernel.before);
     let mut sockets: BTreeMap<u64, Socket> = BTreeMap::new();
     let mut without: Vec<Socket> = Vec::new();
     for members in components(&objects) {
@@ -45,10 +47,7 @@ pub(crate) fn join(rows: &[Row], kernel: &Kernel) -> Vec<Socket> {
     }
     for (&inode, seen) in &kernel.seen.sockets {
         let is_known = sockets.contains_key(&inode);
-        let was_there = || {
-            let mut before = kernel.before.values();
-            before.any(|link| Destination::of_link(link) == Destination::Socket(inode))
-        };
+        let was_there = || before.contains_key(&inode) && kernel.within.contains_key(&inode);
         if !is_known && !was_there() {
             continue;
         }

@@ -58,6 +58,8 @@ fn kernel(sockets: Vec<KernelSocket>, listening: &[u16]) -> Kernel {
         .zip(&sockets)
         .map(|(fd, socket)| (fd, format!("socket:[{}]", socket.inode)))
         .collect();
+    let unnamed = sockets.iter().map(|one| (one.inode, Within::default()));
+    let within = unnamed.collect();
     Kernel {
         before: links.clone(),
         after: links,
@@ -65,7 +67,7 @@ fn kernel(sockets: Vec<KernelSocket>, listening: &[u16]) -> Kernel {
             sockets: sockets.into_iter().map(|one| (one.inode, one)).collect(),
             listening: listening.iter().copied().collect(),
         },
-        within: BTreeMap::new(),
+        within,
     }
 }
 
@@ -216,6 +218,17 @@ fn what_comes_and_goes_during_the_look_is_left_out() {
     kernel.after.clear();
     kernel.seen.sockets.clear();
     assert_eq!(join(&rows, &kernel), [], "it was closed");
+}
+
+#[test]
+fn the_agents_own_is_no_socket_of_the_program() {
+    let mut kernel = kernel(
+        vec![seen(30, State::Established, "10.0.0.1:1", "10.0.0.2:2")],
+        &[],
+    );
+    assert_eq!(join(&[], &kernel)[0].marks, [Mark::Native]);
+    kernel.within.clear();
+    assert_eq!(join(&[], &kernel), []);
 }
 
 #[test]

@@ -18,6 +18,7 @@ enum Told {
     Repr { text: String },
 }
 
+/// What is absent is null, false, 0 or empty.
 #[derive(Deserialize)]
 struct ToldTask {
     name: Option<String>,
@@ -25,16 +26,23 @@ struct ToldTask {
     event_loop: Option<u64>,
     /// As asyncio has it: `PENDING`, `CANCELLED`, `FINISHED`.
     state: Option<String>,
+    #[serde(default)]
     running: bool,
+    #[serde(default)]
     must_cancel: bool,
+    #[serde(default)]
     n_cancels: u64,
     coroutine: Option<u64>,
     chain: Vec<Place>,
+    #[serde(default)]
     chain_is_cut: bool,
     waits_for: Option<Future>,
+    #[serde(default)]
     awaited_by: Vec<(u64, String)>,
+    #[serde(default)]
     created_at: Vec<Frame>,
     exception: Option<Raised>,
+    #[serde(default)]
     unretrieved: bool,
 }
 
@@ -45,6 +53,7 @@ struct ToldCoroutine {
     file: Option<String>,
     line: Option<u64>,
     first_line: Option<u64>,
+    #[serde(default)]
     created_at: Vec<Frame>,
 }
 

@@ -83,6 +83,13 @@ pub struct Finding {
     pub path: String,
     /// The top-level package that the place belongs to; empty where it is not known.
     pub package: String,
+    /// See [`PlaceName::owner_type`].
+    pub owner_type: String,
+    /// The module that the path goes through, where it goes through one.
+    pub module: Option<ObjId>,
+    /// At each look so many objects, references or bytes, as [`Finding::of`] has it; empty where they
+    /// are not known.
+    pub values: Vec<u64>,
     /// In how many intervals it grew, of how many.
     pub n_rises: usize,
     /// See [`Finding::n_rises`].
@@ -320,6 +327,9 @@ impl Judge<'_> {
             path: name.expression.clone(),
             package: package.clone(),
             inside,
+            owner_type: name.owner_type.clone(),
+            module: name.path.module(),
+            values: one.values.clone(),
             n_rises: one.trend.n_rises,
             n_intervals: one.trend.n_intervals,
             examples: match one.of {
@@ -391,6 +401,9 @@ impl Finding {
             exclusive_objects: 0,
             path: String::new(),
             package: String::new(),
+            owner_type: String::new(),
+            module: None,
+            values: Vec::new(),
             n_rises,
             n_intervals,
             examples: Vec::new(),

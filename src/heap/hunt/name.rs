@@ -4,8 +4,8 @@ use rustc_hash::FxHashMap;
 
 use super::growing::{Growing, GrowthOf};
 use super::places::{Places, WayId};
-use crate::paths::{Holder, Path, PathRoot};
-use crate::snapshot::{LabelName, ObjId, Objects, Snapshot};
+use crate::paths::{Holder, Path, PathRoot, is_stdlib};
+use crate::snapshot::{LabelName, ObjId, Objects, Snapshot, Type};
 
 /// A growing place, as people know it.
 #[derive(Clone, Debug)]
@@ -22,6 +22,9 @@ pub struct PlaceName {
     pub module: String,
     /// Its top-level package; empty where it is not known.
     pub package: String,
+    /// The class of the nearest object on the way to it, itself included, that is neither Python's own
+    /// nor of the standard library; empty where there is none.
+    pub owner_type: String,
     /// Whether nothing on the way to it was made by the program or its packages.
     pub is_stdlib: bool,
     /// The newest of the objects that it holds, at most 16.
@@ -120,10 +123,19 @@ fn name(
         expression,
         module,
         package,
+        owner_type: owner_type(snapshot, &path, step),
         is_stdlib,
         examples: newest(snapshot, members),
         path,
     })
+}
+
+/// See [`PlaceName::owner_type`].
+fn owner_type(snapshot: &Snapshot, path: &Path, step: usize) -> String {
+    let steps = path.steps[..=step].iter().rev();
+    let mut types = steps.map(|step| snapshot.type_of(step.object));
+    let owner = types.find(|of_type| !of_type.module.is_empty() && !is_stdlib(&of_type.module));
+    owner.map_or_else(String::new, Type::key)
 }
 
 /// The expression of a step, or of what it is a part of.

@@ -1,38 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::builder::{SnapshotBuilder, Via};
+use crate::builder::Via;
 use crate::paths::Path;
 use crate::random::Random;
-use crate::snapshot::RootKind;
-
-/// A heap with the module `shop.cache`.
-struct Shop {
-    heap: SnapshotBuilder,
-    module: ObjId,
-}
+use crate::shop::Shop;
 
 impl Shop {
-    fn new() -> Self {
-        let mut heap = SnapshotBuilder::new();
-        let modules = heap.object("dict");
-        heap.root(RootKind::Modules, modules);
-        let module = heap.module(modules, "shop.cache");
-        Self { heap, module }
-    }
-
-    fn global(&mut self, name: &str, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.attribute(self.module, name, object);
-        object
-    }
-
-    fn held(&mut self, by: ObjId, via: Via<'_>, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.reference(by, via, object);
-        object
-    }
-
     /// The merged paths to all objects of a type.
     fn merged(&self, type_name: &str) -> MergedPaths {
         let heap = self.heap.clone().finish();
@@ -73,7 +47,7 @@ fn lines(merged: &MergedPaths) -> Vec<String> {
 
 #[test]
 fn entries_of_a_collection_are_one_branch_and_the_heaviest_comes_first() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let few = shop.global("FEW", "list");
     let many = shop.global("MANY", "dict");
     for place in 0..3 {
@@ -103,7 +77,7 @@ fn entries_of_a_collection_are_one_branch_and_the_heaviest_comes_first() {
 
 #[test]
 fn what_is_but_a_part_is_a_branch_only_where_it_is_asked_for() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let service = shop.global("SERVICE", "shop.Service");
     let row = shop.heap.object("shop.Row");
     shop.heap.attribute(service, "row", row);
@@ -129,7 +103,7 @@ fn what_is_but_a_part_is_a_branch_only_where_it_is_asked_for() {
 
 #[test]
 fn frames_cells_keys_and_names_that_are_none_have_their_labels() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let frame = shop.heap.frame("handle");
     let rows = shop.held(frame, Via::Local("rows"), "list");
     shop.held(rows, Via::Item(3), "shop.Row");
@@ -161,7 +135,7 @@ fn frames_cells_keys_and_names_that_are_none_have_their_labels() {
 
 #[test]
 fn a_chain_of_any_length_is_one_branch() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let mut link = shop.global("CHAIN", "shop.Link");
     for _ in 0..50_000 {
         link = shop.held(link, Via::Attribute("next"), "shop.Link");
@@ -183,7 +157,7 @@ fn a_chain_of_any_length_is_one_branch() {
 
 #[test]
 fn a_round_of_several_steps_folds_and_endless_ways_end() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let mut node = shop.global("TREE", "shop.Node");
     for _ in 0..100 {
         let children = shop.held(node, Via::Attribute("children"), "list");
@@ -211,7 +185,7 @@ fn a_round_of_several_steps_folds_and_endless_ways_end() {
 #[test]
 fn rounds_of_one_to_four_steps_fold() {
     for (len, n_branches) in [(1, 4), (2, 6), (3, 8), (4, 10), (5, 22)] {
-        let mut shop = Shop::new();
+        let mut shop = Shop::new("shop.cache");
         let mut step = shop.heap.frame("walk");
         for turn in 0..20 {
             let name = format!("step_{}", turn % len);
@@ -227,7 +201,7 @@ fn rounds_of_one_to_four_steps_fold() {
 
 #[test]
 fn of_many_objects_a_sample_is_merged_and_garbage_is_told_apart() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let rows = shop.global("ROWS", "list");
     for place in 0..25_000 {
         shop.held(rows, Via::Item(place), "shop.Row");
@@ -321,7 +295,7 @@ fn assert_same(expected: &Expected, branches: &[Branch]) {
 fn random_heap(random: &mut Random) -> Snapshot {
     const TYPES: [&str; 3] = ["list", "shop.Node", "shop.Leaf"];
     const NAMES: [&str; 3] = ["next", "rows", "other"];
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let frame = shop.heap.frame("handle");
     let mut objects = Vec::new();
     for _ in 0..25 {

@@ -1,37 +1,10 @@
 use super::*;
 use crate::builder::{SnapshotBuilder, Via};
 use crate::random::Random;
+use crate::shop::Shop;
 use crate::snapshot::LabelName;
 
-/// A heap with the module `shop.cache`.
-struct Shop {
-    heap: SnapshotBuilder,
-    module: ObjId,
-}
-
 impl Shop {
-    fn new() -> Self {
-        let mut heap = SnapshotBuilder::new();
-        let modules = heap.object("dict");
-        heap.root(RootKind::Modules, modules);
-        let module = heap.module(modules, "shop.cache");
-        Self { heap, module }
-    }
-
-    /// An object of a type, which the module has under a name.
-    fn global(&mut self, name: &str, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.attribute(self.module, name, object);
-        object
-    }
-
-    /// An object that another refers to.
-    fn held(&mut self, by: ObjId, via: Via<'_>, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.reference(by, via, object);
-        object
-    }
-
     fn in_dict(&mut self, dict: ObjId, key: &str, type_name: &str) -> ObjId {
         let object = self.heap.object(type_name);
         self.heap.entry(dict, key, object);
@@ -70,7 +43,7 @@ fn assert_holder(heap: &SnapshotBuilder, object: ObjId, name: &str, package: &st
 
 #[test]
 fn attributes_items_and_keys_are_printed_as_one_types_them() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let cache = shop.global("RENDER_CACHE", "dict");
     assert_typed(&shop.heap, cache, ".RENDER_CACHE");
     let page = shop.in_dict(cache, "it's\n", "shop.cache.Page");
@@ -98,7 +71,7 @@ fn assert_typed_around(heap: &SnapshotBuilder, object: ObjId, before: &str, afte
 
 #[test]
 fn what_has_no_known_key_goes_by_its_place() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let big = shop.global("BIG", "dict");
     let key = shop.held(big, Via::Key(17), "tuple");
     let value = shop.held(big, Via::Value(17), "shop.cache.Row");
@@ -115,7 +88,7 @@ fn what_has_no_known_key_goes_by_its_place() {
 
 #[test]
 fn names_that_are_no_identifiers_are_looked_up() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let object = shop.global("na me", "list");
     assert_typed_around(&shop.heap, object, "vars(", ")['na me']");
     let object = shop.global("class", "list");
@@ -129,7 +102,7 @@ fn names_that_are_no_identifiers_are_looked_up() {
 
 #[test]
 fn what_is_in_functions_and_generators_is_printed_by_their_attributes() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let function = shop.global("keep", "function");
     let closure = shop.held(function, Via::Attribute("__closure__"), "tuple");
     let cell = shop.held(closure, Via::Item(0), "cell");
@@ -158,7 +131,7 @@ fn what_is_in_functions_and_generators_is_printed_by_their_attributes() {
 
 #[test]
 fn what_code_cannot_name_is_said_to_be_so() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let frame = shop.heap.frame("handle");
     let rows = shop.held(frame, Via::Local("rows"), "list");
     let row = shop.held(rows, Via::Item(3), "shop.cache.Row");
@@ -181,7 +154,7 @@ fn what_code_cannot_name_is_said_to_be_so() {
 
 #[test]
 fn the_dict_of_an_instance_can_be_typed_and_that_of_a_class_cannot() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let service = shop.global("SERVICE", "shop.cache.Service");
     let dict = shop.held(service, Via::Attribute("__dict__"), "dict");
     assert_typed(&shop.heap, dict, ".SERVICE.__dict__");
@@ -198,7 +171,7 @@ fn the_dict_of_an_instance_can_be_typed_and_that_of_a_class_cannot() {
 
 #[test]
 fn attributes_that_a_property_or_another_descriptor_hides_are_looked_up() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let class = shop.heap.class("shop.cache.Service");
     shop.heap.attribute(shop.module, "Service", class);
     let base = shop.heap.class("shop.cache.Base");
@@ -232,7 +205,7 @@ fn attributes_that_a_property_or_another_descriptor_hides_are_looked_up() {
 
 #[test]
 fn fields_of_c_types_are_attributes_whatever_shows_them() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let class = shop.heap.class("function");
     for name in ["__code__", "shown"] {
         let shows = shop.heap.object("getset_descriptor");
@@ -248,7 +221,7 @@ fn fields_of_c_types_are_attributes_whatever_shows_them() {
 
 #[test]
 fn what_is_made_anew_when_it_is_asked_for_cannot_be_typed() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let function = shop.global("render", "function");
     let pairs = shop.held(function, Via::Attribute("__annotations__"), "tuple");
     let expression = format!("{CACHE}.render->__annotations__");
@@ -257,7 +230,7 @@ fn what_is_made_anew_when_it_is_asked_for_cannot_be_typed() {
 
 #[test]
 fn subclasses_of_containers_are_asked_as_the_builtin_where_they_answer_otherwise() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let class = shop.heap.class("shop.cache.Bag");
     shop.heap.flags(
         "shop.cache.Bag",
@@ -279,7 +252,7 @@ fn subclasses_of_containers_are_asked_as_the_builtin_where_they_answer_otherwise
 
 #[test]
 fn what_a_context_or_a_thread_has_goes_by_the_name_that_code_uses() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let variable = shop.global("breadcrumbs", "ContextVar");
     let context = shop.heap.object("Context");
     shop.heap
@@ -306,7 +279,7 @@ fn what_a_context_or_a_thread_has_goes_by_the_name_that_code_uses() {
 
 #[test]
 fn a_path_from_modules_is_taken_before_a_shorter_one_and_byways_come_last() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let one = shop.global("ONE", "shop.cache.One");
     let far = shop.heap.object("list");
     shop.heap.attribute(one, "far", far);
@@ -334,7 +307,7 @@ fn garbage_has_no_path() {
 
 #[test]
 fn the_holder_is_the_last_place_that_a_program_names() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let cache = shop.global("RENDER_CACHE", "dict");
     shop.held(cache, Via::Key(7), "tuple");
     let template = shop.held(cache, Via::Value(7), "shop.cache.Template");
@@ -376,7 +349,7 @@ fn the_holder_is_the_last_place_that_a_program_names() {
 
 #[test]
 fn what_python_itself_holds_is_passed_over_where_a_program_holds_that() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let pool = shop.global("POOL", "concurrent.futures.thread.ThreadPoolExecutor");
     let queue = shop.heap.object("list");
     shop.heap.attribute(pool, "_queue", queue);
@@ -449,7 +422,7 @@ fn paths_are_the_shortest_and_each_step_is_a_reference() {
 
 #[test]
 fn the_path_along_a_long_chain_is_cut() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let chain = |shop: &mut Shop, name: &str, n_links: usize| {
         let mut link = shop.global(name, "shop.cache.Link");
         for _ in 1..n_links {
@@ -476,7 +449,7 @@ fn the_path_along_a_long_chain_is_cut() {
 
 #[test]
 fn an_entry_of_a_frozendict_is_not_asked_of_dict() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let codes = shop.global("CODES", "frozendict");
     let value = shop.held(codes, Via::Value(2), "list");
     assert_typed_around(&shop.heap, value, "list(", ".CODES.values())[2]");
@@ -484,7 +457,7 @@ fn an_entry_of_a_frozendict_is_not_asked_of_dict() {
 
 #[test]
 fn a_lazy_import_is_not_asked_for() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let lazy = shop.global("json", "lazy_import");
     assert_typed_around(&shop.heap, lazy, "vars(", ")['json']");
 }
@@ -512,7 +485,7 @@ fn calls_that_a_loop_is_to_make_are_passed_over_where_the_program_holds_the_same
 
 #[test]
 fn arguments_in_a_cache_of_results_are_passed_over_and_results_are_not() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop.cache");
     let function = shop.global("middleware", "functools._lru_cache_wrapper");
     let arguments = shop.held(function, Via::Unnamed, "tuple");
     let app = shop.held(arguments, Via::Item(0), "shop.cache.App");

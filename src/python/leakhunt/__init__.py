@@ -8,6 +8,7 @@
 [('list', 41)]
 
 `listen()` lets `leakhunt growth --pid N` in where ptrace is refused, as in most containers.
+`round()` says to `leakhunt check` that a round of the program is done.
 
 Nothing here reads the heap in Python: each call starts the command `leakhunt` of the same installation,
 which asks the agent in this process for a look at a copy-on-write clone. The process stands still for
@@ -15,11 +16,11 @@ about a millisecond, and 13 to 16 ms for each GB of memory. Sizes are in bytes, 
 or seconds, as the names of fields say. Errors are `LeakhuntError`.
 """
 
-from ._door import door, listen, unlisten
 from ._errors import LeakhuntError, LeakhuntWarning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from ._door import door, listen, unlisten
     from ._looks import (
         Growth,
         Watch,
@@ -34,9 +35,12 @@ if TYPE_CHECKING:
         watch,
     )
     from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources
+    from .rounds import round
 
-# What starts the command is loaded when it is first used: a door alone needs none of it.
+# Loaded when it is first used: a door alone needs nothing of what starts the command, and neither
+# rounds nor the plugin for pytest need the native part.
 _LATER = {
+    "_door": ("door", "listen", "unlisten"),
     "_looks": (
         "Growth",
         "Watch",
@@ -50,10 +54,11 @@ _LATER = {
         "sources",
         "watch",
     ),
+    "rounds": ("round",),
     "_results": ("Census", "Diff", "Findings", "Graph", "Paths", "Snapshot", "Sources"),
 }
 
-__all__ = ["LeakhuntError", "LeakhuntWarning", "door", "listen", "unlisten"]
+__all__ = ["LeakhuntError", "LeakhuntWarning"]
 for _names in _LATER.values():
     __all__.extend(_names)
 del _names

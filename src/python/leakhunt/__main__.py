@@ -3,7 +3,7 @@
 import os
 import sys
 
-from ._command import program
+from ._program import program
 
 if __name__ == "__main__":
     path = program()

@@ -18,6 +18,8 @@ pub(super) struct NativeMemory {
     rss_bytes: Vec<u64>,
     anonymous_bytes: Vec<u64>,
     objects_bytes: Vec<u64>,
+    /// What allocators had free at the first look; `None` where that is not known.
+    first_free_bytes: Option<u64>,
 }
 
 impl NativeMemory {
@@ -29,13 +31,20 @@ impl NativeMemory {
             .push(snapshot.objects.size_bytes.iter().sum());
     }
 
+    /// Notes what allocators have free at the first look.
+    pub(super) fn note_free(&mut self, account: &MemoryAccount) {
+        self.first_free_bytes = Some(account.free_bytes());
+    }
+
     /// Resident memory at each look.
     pub(super) fn rss_bytes(&self) -> &[u64] {
         &self.rss_bytes
     }
 
-    /// Growth of resident memory, where Python's objects explain less than half of it.
-    pub(super) fn finding(&self, seconds: &[f64]) -> Option<Finding> {
+    /// Growth of resident memory, where Python's objects explain less than half of it, together with what
+    /// allocators keep of what was freed: a program that makes and drops much at a time has more of that
+    /// the higher it was by chance. `now` is the account of the last look.
+    pub(super) fn finding(&self, seconds: &[f64], now: Option<&MemoryAccount>) -> Option<Finding> {
         let resident = &self.anonymous_bytes;
         let (&first, &last) = (resident.first()?, resident.last()?);
         let grown = last.checked_sub(first)?;
@@ -43,10 +52,15 @@ impl NativeMemory {
             .objects_bytes
             .last()?
             .saturating_sub(*self.objects_bytes.first()?);
+        let kept_free = match (self.first_free_bytes, now) {
+            (Some(first), Some(now)) => now.free_bytes().saturating_sub(first),
+            _ => 0,
+        };
         let floats: Vec<f64> = resident.iter().map(|&bytes| bytes as f64).collect();
         let trend = trend(seconds, &floats);
         let is_much = grown >= LEAST_BYTES.max(first / LEAST_SHARE);
-        if trend.course != Course::Grows || !is_much || of_objects * 2 > grown {
+        let explained = of_objects.saturating_add(kept_free);
+        if trend.course != Course::Grows || !is_much || explained.saturating_mul(2) > grown {
             return None;
         }
         let why = format!(
@@ -59,7 +73,7 @@ impl NativeMemory {
         Some(Finding {
             of: GrowthOf::Bytes,
             bytes_rate: Rate::of(&trend),
-            share_bytes: grown - of_objects,
+            share_bytes: grown - explained,
             ..Finding::beside_places(FindingKind::NativeMemory, place, &trend, &why)
         })
     }
@@ -85,6 +99,11 @@ mod tests {
     const MB: u64 = 1 << 20;
 
     fn finding(looks: &[(u64, u64)]) -> Option<Finding> {
+        finding_with_free(looks, None)
+    }
+
+    /// Free are so many bytes at the first look, and at the last.
+    fn finding_with_free(looks: &[(u64, u64)], free: Option<[u64; 2]>) -> Option<Finding> {
         let mut native = NativeMemory::default();
         for &(resident, of_objects) in looks {
             let memory = Memory {
@@ -98,7 +117,17 @@ mod tests {
             native.observe(&memory, &heap.finish());
         }
         let seconds: Vec<f64> = (0..looks.len()).map(|index| index as f64).collect();
-        native.finding(&seconds)
+        let accounts = free.map(|free| {
+            free.map(|bytes| {
+                let mut account = MemoryAccount::default();
+                account.parts[Part::FreePools] = bytes;
+                account
+            })
+        });
+        if let Some([first, _]) = &accounts {
+            native.note_free(first);
+        }
+        native.finding(&seconds, accounts.as_ref().map(|[_, last]| last))
     }
 
     #[test]
@@ -111,6 +140,16 @@ mod tests {
             .map(|index| ((50 + index) * MB, (10 + index) * MB))
             .collect();
         assert_eq!(finding(&explained), None);
+    }
+
+    #[test]
+    fn what_is_free_by_now_is_no_leak() {
+        let looks: Vec<_> = (0..6).map(|index| ((50 + index) * MB, 10 * MB)).collect();
+        let with_free = |first, last| finding_with_free(&looks, Some([first * MB, last * MB]));
+        assert_eq!(with_free(3, 8), None);
+        assert_eq!(with_free(3, 4).unwrap().share_bytes, 4 * MB);
+        // What was free all the time explains nothing.
+        assert_eq!(with_free(8, 8).unwrap().share_bytes, 5 * MB);
     }
 
     #[test]

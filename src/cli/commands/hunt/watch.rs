@@ -8,16 +8,16 @@ use leakhunt_heap::{
     Capture, Inspections, Mapped, MemoryAccount, MemoryVerdict, Snapshot, inspect,
 };
 
-use super::accepted::Accepted;
-use super::limits::Limits;
-use super::makers::Makers;
 use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
+use crate::accepted::Accepted;
 use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
 use crate::kernel_view::{kernel_view, mapped_files};
+use crate::limits::Limits;
+use crate::makers::Makers;
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress};
@@ -101,7 +101,10 @@ impl<'a> Watch<'a> {
         // What tracemalloc keeps for each block is beside Python's objects, too.
         let native = match self.args.trace {
             true => None,
-            false => self.native_memory.finding(self.history.seconds()),
+            false => {
+                let last = memory.as_ref().ok();
+                self.native_memory.finding(self.history.seconds(), last)
+            }
         };
         if let Some(native) = native {
             match &memory {
@@ -179,6 +182,9 @@ impl Looks for Watch<'_> {
             let n_intervals = schedule.count.map_or(0, |count| count - 1);
             self.intervals = plan::uneven(schedule.interval, n_intervals, self.pid);
             self.schedule = Some(schedule);
+            if let Ok(account) = account(self.pid, &snapshot) {
+                self.native_memory.note_free(&account);
+            }
         }
         let n_looks = self.history.n_looks();
         let mut judged = PlaceFindings::default();

@@ -1,7 +1,5 @@
 //! Who holds single objects of a live process, by name: from the graph of its heap.
 
-use std::collections::HashMap;
-
 use leakhunt_heap::{Dominators, ObjId, Paths, Snapshot};
 use leakhunt_wire::Names;
 
@@ -79,19 +77,5 @@ impl Holders {
             package,
             retained_bytes,
         }
-    }
-
-    /// Who holds each of these objects, by address; those that are gone are left out.
-    pub(crate) fn of_all<'a>(
-        &self,
-        objects: impl IntoIterator<Item = (u64, &'a str)>,
-    ) -> HashMap<u64, Held> {
-        objects
-            .into_iter()
-            .filter_map(|(address, type_name)| {
-                let object = self.object(address, type_name)?;
-                Some((address, self.of(object)))
-            })
-            .collect()
     }
 }

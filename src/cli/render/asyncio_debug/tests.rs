@@ -115,7 +115,7 @@ fn json_is_the_documented_schema() {
                 "address": 16, "type": "uvloop.Loop", "thread": "Main\u{1b}Thread", "running": true,
                 "closed": false, "debug": true, "slow_callback_seconds": 0.05, "changed": true,
                 "debug_before": false, "slow_callback_seconds_before": 0.1, "obstacle": null,
-                "new": false,
+                "is_new": false,
             }],
         })
     );

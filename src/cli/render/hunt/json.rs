@@ -73,7 +73,7 @@ struct FindingJson<'a> {
 }
 
 #[derive(Serialize)]
-struct Held<'a> {
+pub(in crate::render) struct Held<'a> {
     #[serde(rename = "type")]
     type_key: &'a str,
     is_key: bool,
@@ -82,7 +82,7 @@ struct Held<'a> {
 }
 
 #[derive(Serialize)]
-struct Unclear<'a> {
+pub(in crate::render) struct Unclear<'a> {
     place: &'a str,
     holds: Held<'a>,
     slows: bool,
@@ -245,7 +245,7 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
 }
 
 /// In JSON.
-pub(super) fn kind(kind: FindingKind) -> &'static str {
+pub(in crate::render) fn kind(kind: FindingKind) -> &'static str {
     match kind {
         FindingKind::Place => "place",
         FindingKind::Garbage => "garbage",
@@ -257,6 +257,6 @@ pub(super) fn kind(kind: FindingKind) -> &'static str {
 }
 
 /// To a thousandth.
-fn rounded(number: f64) -> f64 {
+pub(in crate::render) fn rounded(number: f64) -> f64 {
     (number * 1000.0).round() / 1000.0
 }

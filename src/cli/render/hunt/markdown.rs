@@ -126,7 +126,7 @@ fn closing(shown: &mut String, sentence: Option<String>, notes: &[String]) {
 }
 
 /// Text of the target's between backticks, in a cell of a table.
-fn code(text: &str) -> String {
+pub(in crate::render) fn code(text: &str) -> String {
     if text.is_empty() {
         return String::new();
     }

@@ -118,7 +118,7 @@ fn json_is_the_documented_schema() {
         document,
         json!({
             "schema": "leakhunt.lru/1", "pid": 4121, "time": "1970-01-01T00:00:00Z", "look": 1,
-            "pause_ms": 3.0, "n_caches": 1, "n_gone": 0, "n_incomplete": 0,
+            "pause_ms": 3.0, "n_caches": 1, "n_gone": 0, "n_missing": 0,
             "caches": [{
                 "address": 4096, "kind": "lru_cache", "type": "functools._lru_cache_wrapper",
                 "name": "shop.Cart.total\u{1b}[2J", "function": "shop.Cart.total\u{1b}[2J",
@@ -126,7 +126,7 @@ fn json_is_the_documented_schema() {
                 "uses": null, "size": 1200, "weight": null, "max_size": null, "bounded": false,
                 "first_argument": "shop.Cart", "first_arguments": 500, "keeps_self": true,
                 "retained_bytes": null, "path": null, "holder": null,
-                "marks": ["unbounded", "never_hits"], "new": false, "hits_delta": null,
+                "marks": ["unbounded", "never_hits"], "is_new": false, "hits_delta": null,
                 "misses_delta": null, "size_delta": null,
             }],
         })

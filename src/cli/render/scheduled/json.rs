@@ -21,7 +21,7 @@ struct Document<'a> {
     pause_ms: f64,
     n_handles: usize,
     n_gone: usize,
-    n_incomplete: usize,
+    n_missing: usize,
     loops: Vec<LoopRow<'a>>,
     groups: Vec<GroupRow<'a>>,
     handles: Vec<HandleRow<'a>>,
@@ -77,7 +77,7 @@ struct HandleRow<'a> {
     path: Option<&'a str>,
     holder: Option<&'a str>,
     marks: Vec<&'static str>,
-    new: bool,
+    is_new: bool,
 }
 
 #[derive(Serialize)]
@@ -106,7 +106,7 @@ pub(super) fn json(listing: &Listing<Handle>, view: &ScheduledView<'_>, how: &Ho
         pause_ms: listing.pause_us as f64 / 1000.0,
         n_handles: listing.n_items,
         n_gone: listing.n_gone,
-        n_incomplete: listing.missing.len(),
+        n_missing: listing.missing.len(),
         loops: view.loops.iter().map(loop_row).collect(),
         groups: group_rows(listing),
         handles: shown
@@ -193,6 +193,6 @@ fn handle_row<'a>(listed: &'a Listed<Handle>, listing: &Listing<Handle>) -> Hand
         path: held.map(|held| held.path.as_str()).filter(not_empty),
         holder: held.map(|held| held.holder.as_str()).filter(not_empty),
         marks: keys(&handle.marks),
-        new: listed.is_new,
+        is_new: listed.is_new,
     }
 }

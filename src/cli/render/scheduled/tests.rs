@@ -190,7 +190,7 @@ fn json_is_the_documented_schema() {
                 {"file": "/srv/shop.py", "line": 20, "function": "open"},
                 {"file": "/usr/lib/asyncio/base_events.py", "line": 1, "function": "call_later"},
             ],
-            "path": null, "holder": null, "marks": [], "new": false,
+            "path": null, "holder": null, "marks": [], "is_new": false,
         })
     );
     let waiter = &document["handles"][2]["waiter"];

@@ -430,7 +430,7 @@ fn json_is_the_documented_schema() {
     let place = |module: &str, name: &str, file: &str, line: Option<u64>| json!({"kind": "coroutine", "name": name, "module": module, "file": file, "line": line, "first_line": 80});
     let expected = json!({
         "schema": "leakhunt.tasks/1", "pid": 4121, "time": "2026-02-03T04:05:06.000Z", "look": 1,
-        "pause_ms": 6.214, "items_total": 3, "gone": 3, "missing": 0,
+        "pause_ms": 6.214, "n_items": 3, "n_gone": 3, "n_missing": 0,
         "loops": [{"address": 7, "type": "uvloop.Loop", "running": true, "closed": false, "debug": true,
                    "thread": 140, "native_thread": 4121, "thread_name": "Main\u{1b}Thread"}],
         "groups": [

@@ -205,11 +205,7 @@ fn json_is_the_documented_schema() {
     assert_eq!(text.matches('\n').count(), 1);
     assert_eq!(document["schema"], "leakhunt.threads/1");
     assert_eq!(
-        (
-            &document["source"],
-            &document["gil"],
-            &document["native_total"]
-        ),
+        (&document["source"], &document["gil"], &document["n_native"]),
         (&json!("outside"), &json!("held"), &json!(1))
     );
     assert_eq!(

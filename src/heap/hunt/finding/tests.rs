@@ -1,19 +1,12 @@
 use super::*;
 use crate::builder::{SnapshotBuilder, Via};
+use crate::hunt::watched::watched;
 use crate::inspect::inspect;
 use crate::snapshot::RootKind;
 
 /// What is said of heaps made of these numbers, ten seconds apart.
 fn judged(numbers: &[u32], heap_of: impl Fn(u32) -> Snapshot) -> PlaceFindings {
-    let mut history = PlaceHistory::default();
-    let mut last = None;
-    for (&number, index) in numbers.iter().zip(0_u32..) {
-        let snapshot = heap_of(number);
-        let places = Places::of(&snapshot);
-        history.observe(&places, f64::from(index) * 10.0);
-        last = Some((snapshot, places));
-    }
-    let (snapshot, places) = last.unwrap();
+    let (snapshot, places, history) = watched(numbers, heap_of);
     judge(&snapshot, &places, &history, &inspect(&snapshot))
 }
 
@@ -71,6 +64,8 @@ fn a_leak_has_its_place_rate_and_bytes() {
     assert_eq!(found.bytes_rate.per_second, 32.0);
     assert_eq!(found.exclusive_bytes, 30 * 64);
     assert_eq!((found.n_rises, found.n_intervals), (4, 4));
+    assert!(found.values.is_sorted_by(|one, next| one < next) && found.values.len() == 5);
+    assert!(found.module.is_some());
     assert_eq!(
         found.why,
         "grew in 4 of 4 intervals; never fewer than at the look before"
@@ -252,4 +247,32 @@ fn many_classes_of_one_name_are_told_of_once() {
     let holds = &judged.findings[0].holds;
     assert_eq!(holds.len(), 1, "{holds:?}");
     assert_eq!((holds[0].n_first, holds[0].n_last), (3, 12));
+}
+
+/// What a test's session keeps is the session's, though a module of the program leads there.
+#[test]
+fn a_place_is_owned_by_the_nearest_class_of_the_program() {
+    let judged = judged(&[10, 15, 20, 25, 30], |n| {
+        let (mut heap, shop) = shop();
+        let session = heap.tracked("runner.main.Session");
+        heap.attribute(shop, "loader", session);
+        let logger = heap.tracked("logging.Logger");
+        heap.reference(session, Via::Attribute("logger"), logger);
+        let list = heap.object("list");
+        heap.reference(logger, Via::Attribute("records"), list);
+        for index in 0..n {
+            let entry = heap.tracked("shop.Order");
+            heap.reference(list, Via::Item(index), entry);
+        }
+        fill(&mut heap, shop, "ORDERS", ["list", "shop.Order"], n);
+        heap.finish()
+    });
+    let mut owners: Vec<(&str, &str)> = judged
+        .findings
+        .iter()
+        .map(|one| (&*one.place, &*one.owner_type))
+        .collect();
+    owners.sort_unstable();
+    let of_session = ("shop.loader.logger.records", "runner.main.Session");
+    assert_eq!(owners, [("shop.ORDERS", ""), of_session]);
 }

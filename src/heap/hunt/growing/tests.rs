@@ -1,5 +1,6 @@
 use super::*;
 use crate::builder::{SnapshotBuilder, Via};
+use crate::hunt::watched::watched;
 use crate::random::Random;
 use crate::snapshot::{ObjId, RootKind};
 
@@ -14,15 +15,7 @@ struct Seen {
 impl Seen {
     /// A heap of each of these numbers.
     fn at(numbers: &[u32], heap_of: impl Fn(u32) -> Snapshot) -> Self {
-        let mut history = PlaceHistory::default();
-        let mut last = None;
-        for (&number, index) in numbers.iter().zip(0_u32..) {
-            let snapshot = heap_of(number);
-            let places = Places::of(&snapshot);
-            history.observe(&places, f64::from(index) * 10.0);
-            last = Some((snapshot, places));
-        }
-        let (snapshot, places) = last.unwrap();
+        let (snapshot, places, history) = watched(numbers, heap_of);
         let (growing, unclear) = growing_places(&snapshot, &places, &history);
         Self {
             snapshot,

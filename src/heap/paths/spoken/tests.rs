@@ -1,39 +1,9 @@
-use crate::builder::{SnapshotBuilder, Via};
+use crate::builder::Via;
 use crate::paths::Paths;
+use crate::shop::Shop;
 use crate::snapshot::{ObjId, ObjectState, RootKind};
 
-/// A heap with the module `shop`.
-struct Shop {
-    heap: SnapshotBuilder,
-    modules: ObjId,
-    module: ObjId,
-}
-
 impl Shop {
-    fn new() -> Self {
-        let mut heap = SnapshotBuilder::new();
-        let modules = heap.object("dict");
-        heap.root(RootKind::Modules, modules);
-        let module = heap.module(modules, "shop");
-        Self {
-            heap,
-            modules,
-            module,
-        }
-    }
-
-    fn global(&mut self, name: &str, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.attribute(self.module, name, object);
-        object
-    }
-
-    fn held(&mut self, by: ObjId, via: Via<'_>, type_name: &str) -> ObjId {
-        let object = self.heap.object(type_name);
-        self.heap.reference(by, via, object);
-        object
-    }
-
     fn text(&mut self, by: ObjId, via: Via<'_>, text: &str) {
         let object = self.held(by, via, "str");
         self.heap.key_text(object, text);
@@ -70,7 +40,7 @@ impl Shop {
 
 #[test]
 fn a_variable_of_a_closure_goes_by_its_name() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let function = shop.function("price", &["article", "found", "calls"]);
     let closure = shop.held(function, Via::Attribute("__closure__"), "tuple");
     shop.held(closure, Via::Item(0), "cell");
@@ -85,7 +55,7 @@ fn a_variable_of_a_closure_goes_by_its_name() {
 
 #[test]
 fn a_closure_whose_code_names_nothing_goes_by_its_path() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let function = shop.global("price", "function");
     let closure = shop.held(function, Via::Attribute("__closure__"), "tuple");
     let cell = shop.held(closure, Via::Item(0), "cell");
@@ -96,7 +66,7 @@ fn a_closure_whose_code_names_nothing_goes_by_its_path() {
 
 #[test]
 fn default_arguments_are_told_from_the_function() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let one = shop.global("one", "function");
     let defaults = shop.held(one, Via::Attribute("__defaults__"), "tuple");
     let rows = shop.held(defaults, Via::Item(0), "list");
@@ -125,7 +95,7 @@ fn default_arguments_are_told_from_the_function() {
 
 #[test]
 fn what_atexit_keeps_is_told_from_the_callback() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let field = "atexit callbacks";
     let callback = |shop: &mut Shop, function| {
         let code = shop.held(function, Via::Attribute("__code__"), "code");
@@ -157,7 +127,7 @@ fn what_atexit_keeps_is_told_from_the_callback() {
 
 #[test]
 fn what_an_lru_cache_keeps_is_its_cache() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let price = shop.global("price", "functools._lru_cache_wrapper");
     let cache = shop.held(price, Via::Unnamed, "dict");
     let cached = shop.held(cache, Via::Value(0), "shop.Price");
@@ -166,7 +136,7 @@ fn what_an_lru_cache_keeps_is_its_cache() {
 
 #[test]
 fn locals_of_suspended_functions_go_by_the_function() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let kinds = [
         ("coroutine", "coroutine Worker.run(): local rows"),
         ("generator", "generator Worker.run(): local rows"),
@@ -188,7 +158,7 @@ fn locals_of_suspended_functions_go_by_the_function() {
 
 #[test]
 fn a_frame_object_of_a_suspended_function_is_a_part_of_it() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let coroutine = shop.global("WORK", "coroutine");
     let frame = shop.held(coroutine, Via::Internal("frame"), "frame");
     let code = shop.held(frame, Via::Attribute("f_code"), "code");
@@ -204,7 +174,7 @@ fn a_frame_object_of_a_suspended_function_is_a_part_of_it() {
 
 #[test]
 fn objects_of_which_there_is_one_go_by_their_own_name() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let own = shop.global("LOOP", "asyncio.unix_events._UnixSelectorEventLoop");
     let scheduled = shop.held(own, Via::Attribute("_scheduled"), "list");
     let session = shop.held(scheduled, Via::Item(4), "shop.Session");
@@ -217,7 +187,7 @@ fn objects_of_which_there_is_one_go_by_their_own_name() {
 
 #[test]
 fn weak_containers_stand_for_what_they_keep() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let notes = shop.global("NOTES", "weakref.WeakKeyDictionary");
     let data = shop.held(notes, Via::Attribute("data"), "dict");
     let note = shop.held(data, Via::Value(0), "shop.Note");
@@ -232,7 +202,7 @@ fn weak_containers_stand_for_what_they_keep() {
 
 #[test]
 fn modules_are_held_by_sys_modules() {
-    let mut shop = Shop::new();
+    let mut shop = Shop::new("shop");
     let modules = shop.modules;
     let rule = shop.heap.module(modules, "rule_7");
     shop.assert_held_by(rule, "sys.modules");

@@ -12,7 +12,7 @@ use crate::failure::{Exit, Failure};
 
 /// The fingerprints of leaks that are accepted.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Accepted {
+pub(crate) struct Accepted {
     fingerprints: BTreeSet<Fingerprint>,
 }
 
@@ -22,7 +22,7 @@ impl Accepted {
     ///
     /// # Errors
     /// When it cannot be read, or a line starts with something else.
-    pub(super) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else {
             return Ok(Self::default());
         };
@@ -49,7 +49,7 @@ impl Accepted {
     }
 
     /// Marks what is accepted, and puts it behind what is not.
-    pub(super) fn mark(&self, findings: &mut [Finding]) {
+    pub(crate) fn mark(&self, findings: &mut [Finding]) {
         for finding in findings.iter_mut() {
             finding.is_accepted = self.fingerprints.contains(&finding.fingerprint);
         }
