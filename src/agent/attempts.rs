@@ -15,6 +15,9 @@ use crate::text::NameText;
 use crate::types::TypeName;
 use crate::unhurried::Unhurried;
 
+/// Within this time a thread that waits for the GIL has had it, where it was free.
+const TURN_OF_OTHERS_US: u64 = 2_000;
+
 /// What the command line did while a copy works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Heard {
@@ -95,6 +98,11 @@ impl Session<'_> {
     }
 
     fn attempt_once(&mut self, job: Job<'_>, outcome: &mut Outcome) -> Result<(), Goodbye> {
+        if job.runs_python() {
+            // Who still waits since the agent's last stay would take this one for the same, and ask for
+            // its end: see `unhurried`.
+            sys::sleep_us(TURN_OF_OTHERS_US);
+        }
         let asked_us = sys::now_us();
         let (mut inside, is_during_collection) =
             enter_between_collections(self.interpreter, self.heap)?;
