@@ -2,15 +2,26 @@ use std::process::Command;
 
 use crate::support::{Leakhunt, Target, python3, skipped};
 
-const COMMANDS: [&str; 10] = [
+const COMMANDS: [&str; 21] = [
     "growth",
+    "hunt",
     "sources",
     "dump",
     "snapshot",
-    "tasks",
     "memory",
     "show",
     "diff",
+    "paths",
+    "retained",
+    "suspects",
+    "graph",
+    "lru",
+    "sockets",
+    "tasks",
+    "threads",
+    "scheduled",
+    "asyncio-debug",
+    "check",
     "ps",
     "completions",
 ];

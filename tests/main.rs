@@ -83,6 +83,7 @@ mod hunt_fixtures;
 /// Objects that should be gone and their twins, and what objects are in the midst of.
 #[cfg(test)]
 mod inspect;
+mod inventories;
 /// `lru`: caches of all makers, with the numbers that they tell of themselves.
 #[cfg(test)]
 mod lru;

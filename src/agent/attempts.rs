@@ -15,6 +15,8 @@ use crate::text::NameText;
 use crate::types::TypeName;
 use crate::unhurried::Unhurried;
 
+/// So many copies in which Python does not get on are given up for another.
+const MOST_STUCK: u32 = 3;
 /// Within this time a thread that waits for the GIL has had it, where it was free.
 const TURN_OF_OTHERS_US: u64 = 2_000;
 
@@ -39,6 +41,9 @@ pub(crate) struct Outcome {
     pub(crate) signal: u32,
     /// At its time limit a copy had been with one object for long.
     is_hang: bool,
+    /// Python did not get on in a copy.
+    is_stuck: bool,
+    n_stuck: u32,
     skipped_type: usize,
     pub(crate) skipped_name: NameText,
     pub(crate) leave: Option<Goodbye>,
@@ -76,17 +81,23 @@ impl Session<'_> {
             collect_us: 0,
             signal: 0,
             is_hang: false,
+            is_stuck: false,
+            n_stuck: 0,
             skipped_type: 0,
             skipped_name: NameText::new(),
             leave: None,
         };
         const MOST_ATTEMPTS: u32 = 2;
-        while outcome.attempts < MOST_ATTEMPTS {
+        while outcome.attempts - outcome.n_stuck < MOST_ATTEMPTS {
             outcome.attempts += 1;
             send(self.socket, &Reply::Attempt(outcome.attempts));
             if let Err(goodbye) = self.attempt_once(job, &mut outcome) {
                 outcome.leave = Some(goodbye);
                 break;
+            }
+            if outcome.is_stuck {
+                outcome.n_stuck += 1;
+                continue;
             }
             if outcome.ended != Ended::Crashed && !outcome.is_hang {
                 break;
@@ -122,6 +133,7 @@ impl Session<'_> {
             is_careful: outcome.attempts > 1,
             cross_check: self.n_looks == 0,
             is_during_collection,
+            has_other_copies: outcome.n_stuck < MOST_STUCK,
         };
         // SAFETY: the agent is inside until it lets go, below.
         let unhurried = unsafe { job.runs_python().then(|| Unhurried::begin(&self.heap.capi)) };
@@ -167,7 +179,7 @@ impl Session<'_> {
                     Err(WalkError::NoMemory | WalkError::NotSent) => Ended::MemoryLimit,
                     Err(WalkError::BrokenList) => Ended::Unreadable,
                     Err(WalkError::Stopped) => Ended::Cancelled,
-                    Err(WalkError::TimeLimit) => Ended::TimeLimit,
+                    Err(WalkError::TimeLimit | WalkError::Stuck) => Ended::TimeLimit,
                 };
                 let is_closing = || self.interpreter.is_closing();
                 let send = |packet: &[u8]| send_patiently(self.socket, packet, &is_closing);
@@ -206,6 +218,7 @@ impl Session<'_> {
         };
         let end = copy::wait(pid, must_stop, stop);
         outcome.is_hang = false;
+        outcome.is_stuck = false;
         outcome.ended = match end {
             WaitEnd::Stopped if is_over => Ended::MemoryLimit,
             WaitEnd::Stopped => Ended::Cancelled,
@@ -213,6 +226,10 @@ impl Session<'_> {
             WaitEnd::Ended(ChildEnd::Exited(code::NO_MEMORY)) => Ended::MemoryLimit,
             WaitEnd::Ended(ChildEnd::Exited(code::BROKEN_LIST)) => Ended::Unreadable,
             WaitEnd::Ended(ChildEnd::Exited(code::TIME_LIMIT)) => Ended::TimeLimit,
+            WaitEnd::Ended(ChildEnd::Exited(code::STUCK)) => {
+                outcome.is_stuck = true;
+                Ended::TimeLimit
+            }
             WaitEnd::Ended(ChildEnd::Exited(code::FAULT)) => Ended::Crashed,
             WaitEnd::Ended(ChildEnd::Exited(_)) => Ended::Cancelled,
             WaitEnd::Ended(ChildEnd::Killed(sys::SIGALRM)) => {

@@ -14,6 +14,7 @@ pub(crate) mod code {
     pub(crate) const FAULT: u32 = 13;
     pub(crate) const STOPPED: u32 = 14;
     pub(crate) const TIME_LIMIT: u32 = 15;
+    pub(crate) const STUCK: u32 = 16;
 }
 
 /// Makes of this fresh copy a process that cannot disturb: no descriptor of the target but the

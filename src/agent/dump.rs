@@ -179,6 +179,12 @@ impl Dump<'_> {
                 _ => Note::Crashed,
             };
             let index = progress.current_object();
+            // What is asked of `None` is about the interpreter alone: it hangs where the copy was made at
+            // an unlucky moment (see `unhurried`), or with a lock that a thread had.
+            let is_python = matches!(self.how.texts, Texts::Python(_));
+            if is_python && index == 0 && note == Note::TimedOut && self.walk.has_other_copies {
+                return Err(WalkError::Stuck);
+            }
             if progress.is_asking() {
                 // A thread of the target held its lock when the copy was made: do without.
                 progress.set_asking(false);

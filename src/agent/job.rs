@@ -38,6 +38,8 @@ pub(crate) struct Start<'a> {
     pub(crate) is_careful: bool,
     pub(crate) cross_check: bool,
     pub(crate) is_during_collection: bool,
+    /// Whether a copy in which Python is stuck is given up for another.
+    pub(crate) has_other_copies: bool,
 }
 
 /// What was started.
@@ -135,6 +137,7 @@ impl Start<'_> {
             skipped_type: self.skipped_type,
             is_careful: self.is_careful,
             is_during_collection: self.is_during_collection,
+            has_other_copies: self.has_other_copies,
         }
     }
 
@@ -322,5 +325,6 @@ pub(crate) fn exit_with(result: Result<(), WalkError>) -> ! {
         Err(WalkError::NotSent) => code::NOT_SENT,
         Err(WalkError::Stopped) => code::STOPPED,
         Err(WalkError::TimeLimit) => code::TIME_LIMIT,
+        Err(WalkError::Stuck) => code::STUCK,
     })
 }

@@ -25,6 +25,8 @@ pub(crate) enum WalkError {
     /// It was asked to end.
     Stopped,
     TimeLimit,
+    /// Python of ours does not get on in this copy, whatever it is to look at.
+    Stuck,
 }
 
 impl From<NoMemory> for WalkError {
@@ -52,6 +54,8 @@ pub(crate) struct Walk<'a> {
     /// Whether fields are not to be trusted of which the type does not tell the collector.
     pub(crate) is_careful: bool,
     pub(crate) is_during_collection: bool,
+    /// See [`crate::job::Start`].
+    pub(crate) has_other_copies: bool,
 }
 
 /// What is counted while objects come by.

@@ -80,7 +80,9 @@ impl<'a> Door<'a> {
                     return Ok(session);
                 }
                 Err(error) if self.may_come_up(&error) => self.interrupts.sleep(START_RETRY),
-                Err(OpenError::Session(SessionError::NotRunning)) if self.ends_now() => {
+                Err(OpenError::Session(SessionError::NotRunning | SessionError::AgentGone(_)))
+                    if self.ends_now() =>
+                {
                     return Err(SessionError::TargetExited.into());
                 }
                 Err(error) => return Err(error),
@@ -168,8 +170,9 @@ impl<'a> Door<'a> {
         self.was_there && (start_ticks.is_none() || start_ticks != self.start_ticks)
     }
 
-    /// Whether a target without an interpreter ends within a moment: it has been about to.
-    fn ends_now(&self) -> bool {
+    /// Whether a target without an interpreter, or without the agent that was in it, ends within a
+    /// moment: it has been about to.
+    pub(crate) fn ends_now(&self) -> bool {
         let until = Instant::now() + LAST_STEPS;
         while !self.is_target_gone() && Instant::now() < until {
             self.interrupts.sleep(START_RETRY);

@@ -34,6 +34,8 @@ pub(crate) trait LiveTarget {
     fn memory(&self) -> Memory;
     /// Whether it has ended.
     fn has_exited(&self) -> bool;
+    /// Whether it ends within a moment.
+    fn ends_now(&self) -> bool;
 }
 
 impl LiveTarget for Door<'_> {
@@ -49,6 +51,10 @@ impl LiveTarget for Door<'_> {
 
     fn has_exited(&self) -> bool {
         self.is_target_gone()
+    }
+
+    fn ends_now(&self) -> bool {
+        Door::ends_now(self)
     }
 }
 
@@ -204,6 +210,9 @@ impl Rounds<'_> {
             if !is_fresh && matches!(error, SessionError::AgentGone(_)) {
                 self.output.detail(1, "the agent is gone; attaching again");
                 continue;
+            }
+            if matches!(error, SessionError::AgentGone(_)) && target.ends_now() {
+                return Err(Missed::TargetExited);
             }
             return Err(self.missed(error, n_looks));
         }

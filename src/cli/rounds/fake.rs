@@ -118,6 +118,10 @@ impl LiveTarget for FakeTarget {
     fn has_exited(&self) -> bool {
         false
     }
+
+    fn ends_now(&self) -> bool {
+        false
+    }
 }
 
 fn described(address: u64) -> Act {

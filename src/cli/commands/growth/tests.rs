@@ -56,6 +56,10 @@ impl LiveTarget for Scripted {
     fn has_exited(&self) -> bool {
         false
     }
+
+    fn ends_now(&self) -> bool {
+        self.has_exited()
+    }
 }
 
 fn rows(n: u64) -> Vec<Act> {
