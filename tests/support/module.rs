@@ -23,7 +23,7 @@ pub(crate) fn package_for(py: &Interpreter) -> Result<PathBuf, String> {
     // One that comes with a libc of its own may have an older one than the module was built for.
     let mut import = py.command();
     import
-        .args(["-c", "import leakhunt"])
+        .args(["-c", "import leakhunt._leakhunt"])
         .env("PYTHONPATH", &folder);
     let done = import.output().map_err(|error| error.to_string())?;
     let stderr = String::from_utf8_lossy(&done.stderr);
