@@ -13,12 +13,9 @@ use crate::sys::{self, ChildEnd};
 use crate::tally::WalkError;
 use crate::text::NameText;
 use crate::types::TypeName;
-use crate::unhurried::Unhurried;
 
 /// So many copies in which Python does not get on are given up for another.
 const MOST_STUCK: u32 = 3;
-/// Within this time a thread that waits for the GIL has had it, where it was free.
-const TURN_OF_OTHERS_US: u64 = 2_000;
 
 /// What the command line did while a copy works.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -109,11 +106,6 @@ impl Session<'_> {
     }
 
     fn attempt_once(&mut self, job: Job<'_>, outcome: &mut Outcome) -> Result<(), Goodbye> {
-        if job.runs_python() {
-            // Who still waits since the agent's last stay would take this one for the same, and ask for
-            // its end: see `unhurried`.
-            sys::sleep_us(TURN_OF_OTHERS_US);
-        }
         let asked_us = sys::now_us();
         let (mut inside, is_during_collection) =
             enter_between_collections(self.interpreter, self.heap)?;
@@ -135,8 +127,6 @@ impl Session<'_> {
             is_during_collection,
             has_other_copies: outcome.n_stuck < MOST_STUCK,
         };
-        // SAFETY: the agent is inside until it lets go, below.
-        let unhurried = unsafe { job.runs_python().then(|| Unhurried::begin(&self.heap.capi)) };
         let mut started = if start.wants_target(inside.memory) {
             outcome.place = Place::Target;
             start.in_target(&inside)
@@ -155,7 +145,6 @@ impl Session<'_> {
                 started = start.in_target(&inside);
             }
         }
-        drop(unhurried);
         outcome.pause_us += inside.let_go();
         self.follow(started, job, outcome)
     }

@@ -17,6 +17,7 @@ use crate::fields;
 use crate::lists::as_object;
 use crate::outbox::{NotSent, Outbox};
 use crate::probe::Probe;
+use crate::requests_of_others;
 use crate::sizes::TypeSize;
 use crate::source_file;
 use crate::sys::{self, ChildEnd};
@@ -180,7 +181,7 @@ impl Dump<'_> {
             };
             let index = progress.current_object();
             // What is asked of `None` is about the interpreter alone: it hangs where the copy was made at
-            // an unlucky moment (see `unhurried`), or with a lock that a thread had.
+            // an unlucky moment: with a lock that a thread had.
             let is_python = matches!(self.how.texts, Texts::Python(_));
             if is_python && index == 0 && note == Note::TimedOut && self.walk.has_other_copies {
                 return Err(WalkError::Stuck);
@@ -200,6 +201,8 @@ impl Dump<'_> {
 
     fn show_from(&self, first: usize, asks_tracemalloc: bool, outbox: &mut Outbox) -> ! {
         sys::die_with_parent();
+        // SAFETY: this is the copy, which has the GIL and no other thread.
+        unsafe { requests_of_others::forget(self.walk.heap, self.walk.memory) };
         let limit_us = self.object_limit_us();
         let mut probe = None;
         for index in first..self.objects.len() {

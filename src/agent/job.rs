@@ -73,14 +73,6 @@ impl Job<'_> {
         }
     }
 
-    /// Whether Python code runs in the copy.
-    pub(crate) fn runs_python(&self) -> bool {
-        match self {
-            Job::Census(_) | Job::Graph(_) => false,
-            Job::Dump(_) | Job::Describe(_) | Job::Probe(_) => true,
-        }
-    }
-
     fn times_bare_walk(&self) -> bool {
         match self {
             Job::Census(request) => request.time_bare_walk,

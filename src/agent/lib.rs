@@ -75,6 +75,8 @@ mod probe;
 #[cfg(feature = "runtime")]
 mod progress;
 #[cfg(feature = "runtime")]
+mod requests_of_others;
+#[cfg(feature = "runtime")]
 mod session;
 #[cfg(feature = "runtime")]
 mod sizes;
@@ -94,8 +96,6 @@ mod text;
 mod trace;
 #[cfg(feature = "runtime")]
 mod types;
-#[cfg(feature = "runtime")]
-mod unhurried;
 #[cfg(feature = "runtime")]
 mod visits;
 

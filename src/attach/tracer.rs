@@ -236,9 +236,10 @@ fn threads(pid: u32, points: &SafePoints, last: &mut String) -> Vec<u32> {
 fn prepare_thread() {
     const PRIORITY: libc::c_int = -10;
     const TIMER_SLACK_NS: libc::c_ulong = 1;
+    const CALLING_THREAD: libc::id_t = 0;
     // SAFETY: both calls take integers only and concern the calling thread.
     unsafe {
         libc::prctl(libc::PR_SET_TIMERSLACK, TIMER_SLACK_NS);
-        libc::setpriority(libc::PRIO_PROCESS, libc::gettid() as libc::id_t, PRIORITY);
+        libc::setpriority(libc::PRIO_PROCESS, CALLING_THREAD, PRIORITY);
     }
 }
