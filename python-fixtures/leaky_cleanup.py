@@ -1,7 +1,7 @@
 """Each `Scratch` registers its removal with `atexit`, and the process does not exit.
 
-leakhunt must say: `method` grows, held by native code, `atexit`
-or `<list held by native code>`.
+leakhunt must say: `method` grows, held by `atexit callback leaky_cleanup.Scratch.remove`,
+`atexit callbacks` or `atexit`.
 """
 
 import atexit

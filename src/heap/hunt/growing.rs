@@ -8,6 +8,7 @@ use rustc_hash::FxHashSet;
 use super::history::{Measure, PlaceHistory};
 use super::places::{Places, Way, WayId};
 use super::trend::{Course, Trend, trend};
+use crate::paths::PathRoot;
 use crate::snapshot::{LabelName, Snapshot, Type};
 
 /// What there is more and more of.
@@ -151,7 +152,8 @@ impl Finder<'_> {
         for &way in ways {
             // What native code holds has no place; it is told of by its surplus of references.
             let place = self.places.way(way).from;
-            let Some(place) = place.or_else(|| self.is_frame(way).then_some(way)) else {
+            let is_place = || self.is_frame(way) || self.is_kept_by_interpreter(way);
+            let Some(place) = place.or_else(|| is_place().then_some(way)) else {
                 continue;
             };
             if !self.above(way).any(|above| ways.contains(&above)) {
@@ -233,6 +235,13 @@ impl Finder<'_> {
     fn is_frame(&self, way: WayId) -> bool {
         let type_id = self.places.way(way).type_id;
         self.snapshot.types[type_id.0 as usize].is_frame()
+    }
+
+    /// Whether the objects are roots that the interpreter keeps under a name, as callbacks of `atexit`.
+    fn is_kept_by_interpreter(&self, way: WayId) -> bool {
+        let first = self.places.way(way).first;
+        let path = self.places.paths().to(self.snapshot, first);
+        path.is_some_and(|path| matches!(path.root, PathRoot::Interpreter { .. }))
     }
 
     /// The rarest type that is not builtin says most; of builtin ones the values of a collection before

@@ -161,7 +161,7 @@ fn largest_holder(places: &Places, way: WayId, members: &[ObjId]) -> Option<(Obj
         .iter()
         .max_by_key(|&(holder, count)| (count, std::cmp::Reverse(holder)))
     else {
-        // Frames hang on nothing.
+        // Frames, and what the interpreter itself keeps, hang on nothing.
         let &first = members.first()?;
         return Some((first, first, true));
     };
