@@ -4,6 +4,7 @@ use std::ffi::CString;
 use std::io;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering::SeqCst};
+use std::sync::mpsc;
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
@@ -163,7 +164,8 @@ fn say(socket: &OwnedFd, reply: &Reply<'_>) {
 }
 
 /// Starts a thread that no signal of the process is delivered to: its handlers are the application's
-/// business, and a thread of ours is not where it expects them to run.
+/// business, and a thread of ours is not where it expects them to run. It has its name when this
+/// returns.
 pub(crate) fn spawn_deaf<T: Send + 'static>(
     name: &str,
     run: impl FnOnce() -> T + Send + 'static,
@@ -174,7 +176,12 @@ pub(crate) fn spawn_deaf<T: Send + 'static>(
         let mut before: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&raw mut all);
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const all, &raw mut before);
-        let started = thread::Builder::new().name(name.into()).spawn(run);
+        let (begun, has_begun) = mpsc::channel();
+        let started = thread::Builder::new().name(name.into()).spawn(move || {
+            let _ = begun.send(());
+            run()
+        });
+        let _ = has_begun.recv();
         libc::pthread_sigmask(libc::SIG_SETMASK, &raw const before, std::ptr::null_mut());
         started
     }
