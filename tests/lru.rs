@@ -163,6 +163,48 @@ fn caches_of_packages_have_the_numbers_that_they_tell() {
 }
 
 #[test]
+fn what_a_cache_of_lru_dict_holds_is_retained_by_it() {
+    on_each(few(), |py| {
+        let Some(mut target) = with_packages(py) else {
+            return;
+        };
+        let held = target.eval("sys.getsizeof(deep['only'][0]['held'])");
+        let address = target.eval("id(deep['only'][0])");
+        let document = look(&mut target, &["--match", "deep"]);
+        let told = caches(&document)
+            .iter()
+            .find(|one| one["address"] == address);
+        let told = told.unwrap_or_else(|| panic!("no deep in {document:#}"));
+        let retained = told["retained_bytes"].as_u64();
+        assert!(retained > held.as_u64(), "{held} in {told:#}");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
+fn a_dict_that_a_decorator_fills_is_an_unbounded_cache() {
+    on_each(few(), |py| {
+        let Some(mut target) = with_packages(py) else {
+            return;
+        };
+        let cells = "[cell.cell_contents for cell in memo.__closure__ or ()]";
+        let expected = target.eval(&format!(
+            "id(getattr(memo, 'cache', None) if hasattr(memo, 'cache') else \
+             [one for one in {cells} if type(one) is dict][0])"
+        ));
+        let document = look(&mut target, &[]);
+        let memo = named(&document, "__main__.memo");
+        assert_eq!(memo["address"], expected, "{memo:#}");
+        assert_eq!(memo["size"], 2);
+        assert_eq!(memo["bounded"], false);
+        assert_eq!(memo["marks"], json!(["unbounded"]));
+        assert_eq!(memo["type"], "dict");
+        assert!(memo["retained_bytes"].as_u64() > Some(200), "{memo:#}");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
 fn lines_are_those_of_home_assistant() {
     on_each(few(), |py| {
         let mut target = Target::start(py, "caches");

@@ -368,6 +368,30 @@ for one in many: one.bind(('127.0.0.1', 0))"
 }
 
 #[test]
+fn a_socket_of_native_code_is_told_however_high_its_descriptor_is() {
+    on_each(few(), |py| {
+        let mut target = Target::start(py, "sockets");
+        target.exec(
+            "import os, resource; most = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+HIGH = min(most, 200_000) - 1
+client, served = connection()
+os.dup2(client.fileno(), HIGH); client.close(); del client",
+        );
+        let high = target.eval("HIGH");
+        assert!(high.as_u64() > Some(10_000), "no room for a gap: {high}");
+        let document = look(&mut target, &["--quick"]);
+        let found = list(&document)
+            .iter()
+            .find(|one| one["fds"] == serde_json::json!([high]));
+        let found = found.unwrap_or_else(|| panic!("no {high} in {document:#}"));
+        assert_eq!(found["state"], "ESTABLISHED");
+        assert_eq!(marks(found), ["native"]);
+        target.finish_unharmed();
+    });
+}
+
+#[test]
 fn ss_agrees() {
     let Ok(done) = Command::new("ss").args(["-Htanp"]).output() else {
         return skipped("comparison with ss", "there is none here");

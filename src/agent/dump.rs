@@ -158,6 +158,7 @@ impl Dump<'_> {
         sys::alarm(0);
         let mut next = 0;
         let mut asks_tracemalloc = self.is_described;
+        let mut tried_again = None;
         while next < self.objects.len() {
             // SAFETY: the copy runs `show_from`, which does not return.
             let pid = match unsafe { sys::clone_process() } {
@@ -185,6 +186,16 @@ impl Dump<'_> {
             let is_python = matches!(self.how.texts, Texts::Python(_));
             if is_python && index == 0 && note == Note::TimedOut && self.walk.has_other_copies {
                 return Err(WalkError::Stuck);
+            }
+            // Python of ours does not hang, mostly: a machine that is busy may not have let it run.
+            if is_python
+                && note == Note::TimedOut
+                && progress.n_told() == 0
+                && tried_again != Some(index)
+            {
+                tried_again = Some(index);
+                next = index;
+                continue;
             }
             if progress.is_asking() {
                 // A thread of the target held its lock when the copy was made: do without.
@@ -256,6 +267,7 @@ impl Dump<'_> {
                     return Ok(());
                 }
                 self.send(outbox, index, &Shown::new(text, Note::Whole))?;
+                self.walk.progress.add_told();
                 // There may be many about one object.
                 sys::alarm(self.object_limit_us());
             }

@@ -17,6 +17,8 @@ pub(crate) struct Progress {
     n_matching: AtomicU64,
     /// The object of a dump that is worked on, by its place in the dump.
     current_object: AtomicUsize,
+    /// How many texts about it were sent.
+    n_told: AtomicUsize,
     /// Whether the copy of a copy asks `tracemalloc` at the moment.
     asks_tracemalloc: AtomicBool,
 }
@@ -102,7 +104,16 @@ impl Progress {
     }
 
     pub(crate) fn enter_object(&self, index: usize) {
+        self.n_told.store(0, Relaxed);
         self.current_object.store(index, Relaxed);
+    }
+
+    pub(crate) fn add_told(&self) {
+        self.n_told.fetch_add(1, Relaxed);
+    }
+
+    pub(crate) fn n_told(&self) -> usize {
+        self.n_told.load(Relaxed)
     }
 
     pub(crate) fn current_object(&self) -> usize {

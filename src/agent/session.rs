@@ -207,7 +207,7 @@ impl Session<'_> {
                 Ok(Request::Describe(request)) => self.describe(&request),
                 Ok(Request::Probe(request)) => self.probe(&request),
                 Ok(Request::Run(source)) => self.run(source),
-                Ok(Request::Sockets) => self.sockets(),
+                Ok(Request::Sockets(highest)) => self.sockets(highest),
             };
             heard_us = heard_us.max(sys::now_us());
             if let Some(goodbye) = leave {
@@ -266,9 +266,9 @@ impl Session<'_> {
         None
     }
 
-    fn sockets(&self) -> Option<Goodbye> {
+    fn sockets(&self, highest: u32) -> Option<Goodbye> {
         let is_closing = || self.interpreter.is_closing();
-        sockets::each(self.socket, |reply| {
+        sockets::each(self.socket, highest, |reply| {
             send_in_turn(self.socket, reply, &is_closing)
         });
         self.send_behind(&Reply::SocketsDone);

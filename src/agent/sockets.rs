@@ -11,18 +11,20 @@ use crate::sys;
 const MOST_NAME: usize = 128;
 /// As long as the fields that somebody reads.
 const MOST_TCP_INFO: usize = 256;
-/// After so many numbers in a row that are not open there is no other, mostly: the lowest are taken
-/// first.
+/// After so many numbers in a row that are not open there is no other that came since the request was made:
+/// the lowest are taken first.
 const LONGEST_GAP: i32 = 8192;
 
-/// Gives all sockets but `channel` to `send`, which answers whether to go on.
-pub(crate) fn each(channel: i32, send: impl Fn(&Reply<'_>) -> bool) {
-    let mut last_open = 0;
+/// Gives all sockets but `channel` to `send`, which answers whether to go on. `highest` is the highest
+/// descriptor that is known to be open: about 100 ns for each number up to it.
+pub(crate) fn each(channel: i32, highest: u32, send: impl Fn(&Reply<'_>) -> bool) {
+    let mut last_open = i32::try_from(highest).unwrap_or(i32::MAX - LONGEST_GAP);
+    last_open = last_open.min(i32::MAX - LONGEST_GAP);
     let mut fd = 0;
     while fd - last_open < LONGEST_GAP {
         match sys::socket_inode(fd) {
             Ok(Some(inode)) if fd != channel && !tell(fd, inode, &send) => return,
-            Ok(_) => last_open = fd,
+            Ok(_) => last_open = last_open.max(fd),
             Err(_) => {}
         }
         fd += 1;

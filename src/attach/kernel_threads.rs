@@ -22,6 +22,8 @@ pub struct KernelThread {
     pub user_time: Duration,
     /// CPU time in the kernel.
     pub system_time: Duration,
+    /// Since its start, in steps of 10 ms as a rule; `None` where that is not told.
+    pub age: Option<Duration>,
     /// The kernel's function that it sleeps in; `None` where the kernel does not say.
     pub wait_channel: Option<String>,
     /// The system call that it sleeps in. `None` while it runs, and for who may not trace it.
@@ -54,6 +56,7 @@ impl KernelThread {
             state: stat.state,
             user_time: time(stat.user_ticks),
             system_time: time(stat.system_ticks),
+            age: uptime().map(|uptime| uptime.saturating_sub(time(stat.start_ticks))),
             wait_channel: read("wchan").ok().and_then(|text| wait_channel(&text)),
             syscall: read("syscall").ok().and_then(|text| Syscall::parse(&text)),
         })
@@ -94,6 +97,8 @@ struct Stat {
     state: char,
     user_ticks: u64,
     system_ticks: u64,
+    /// Since the machine's start.
+    start_ticks: u64,
 }
 
 impl Stat {
@@ -106,13 +111,23 @@ impl Stat {
         // utime and stime are the 14th and 15th field; the state was the third.
         let user_ticks = fields.nth(10)?.parse().ok()?;
         let system_ticks = fields.next()?.parse().ok()?;
+        // The 22nd.
+        let start_ticks = fields.nth(6)?.parse().ok()?;
         Some(Self {
             comm: comm.to_owned(),
             state,
             user_ticks,
             system_ticks,
+            start_ticks,
         })
     }
+}
+
+/// Since the machine's start: the clock of a thread's own.
+fn uptime() -> Option<Duration> {
+    let text = std::fs::read_to_string("/proc/uptime").ok()?;
+    let seconds: f64 = text.split_whitespace().next()?.parse().ok()?;
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// The last number of `NSpid`: that of the innermost namespace.
@@ -135,13 +150,14 @@ mod tests {
 
     #[test]
     fn a_name_with_parentheses_does_not_move_the_fields() {
-        let text = "7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 120 30 13 14";
+        let text = "7 (a) R (b) S 1 2 3 4 5 6 7 8 9 10 120 30 13 14 15 16 17 18 4711 20";
         let stat = Stat::parse(text).unwrap();
         assert_eq!(stat.comm, "a) R (b");
         assert_eq!(
             (stat.state, stat.user_ticks, stat.system_ticks),
             ('S', 120, 30)
         );
+        assert_eq!(stat.start_ticks, 4711);
         assert_eq!(Stat::parse("7 (a) S 1 2"), None);
         assert_eq!(Stat::parse(""), None);
     }
@@ -177,6 +193,8 @@ mod tests {
         };
         assert_eq!(other.syscall.unwrap().name(), Some("futex"));
         assert_eq!(own.syscall, None);
+        let age = other.age.unwrap();
+        assert!(age < Duration::from_secs(600), "it began just now: {age:?}");
         assert_eq!(other.inner_id, other.native_id);
         tell.send(()).unwrap();
         sleeper.join().unwrap().unwrap();

@@ -183,11 +183,7 @@ impl Cache {
 
     /// What would go with it, as far as that is known.
     pub(crate) fn retained_bytes(&self) -> Option<u64> {
-        // The collector does not see what a cache of lru-dict holds.
-        match self.kind {
-            Kind::LruDict => None,
-            _ => self.held.as_ref().map(|held| held.retained_bytes),
-        }
+        self.held.as_ref().map(|held| held.retained_bytes)
     }
 
     /// Tells what changed since the same cache's numbers at the look before.
@@ -256,6 +252,11 @@ pub(crate) fn caches(rows: &[Row]) -> (Vec<Cache>, Vec<HaLine>) {
         };
         if let Some(&place) = places.get(&of) {
             said.add_to(&mut found[place]);
+        } else if let Some(type_name) = &said.cache_type {
+            places.insert(of, found.len());
+            let mut cache = said.cache(Kind::Cachetools, row);
+            (cache.address, cache.type_name) = (of, type_name.clone());
+            found.push(cache);
         }
     }
     lines.sort();
@@ -284,6 +285,8 @@ struct Said {
     is_method: bool,
     /// The address of the cache that a row is about beside its own.
     cache: Option<u64>,
+    /// Its type, where it is a `dict` that only its decorator tells of.
+    cache_type: Option<String>,
     name: Option<String>,
     group: u64,
     text: String,

@@ -9,6 +9,7 @@ mod traceback;
 use std::time::Duration;
 
 use leakhunt_attach::{GilState, LockKind};
+use serde::{Deserialize, Serialize};
 
 pub(crate) use from_outside::from_outside;
 pub(crate) use from_probe::told;
@@ -50,8 +51,12 @@ pub(crate) struct Thread {
     pub(crate) comm: Option<String>,
     pub(crate) is_daemon: Option<bool>,
     pub(crate) is_main: bool,
-    /// What it was started with.
+    /// What it was started with, or what a `threading.Timer` will call.
     pub(crate) target: Option<String>,
+    /// Where it was made, innermost last; empty unless `tracemalloc` is on.
+    pub(crate) made_at: Vec<Place>,
+    /// Since its start; `None` where the kernel does not tell.
+    pub(crate) age: Option<Duration>,
     /// As the kernel tells it: `R`, `S`, `D`, `T`.
     pub(crate) state: Option<char>,
     pub(crate) user_time: Duration,
@@ -70,6 +75,13 @@ pub(crate) struct Thread {
     pub(crate) is_torn: bool,
     /// There are more frames.
     pub(crate) is_cut: bool,
+}
+
+/// A line of a file.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: u32,
 }
 
 /// What a thread waits for.

@@ -13,6 +13,8 @@ const LONGEST_OBJECT_MS: u32 = 60_000;
 const MEMORY_BYTES: u64 = 256 << 20;
 /// Of `tracemalloc`; each costs the process time and memory with every block.
 const MOST_FRAMES: u32 = 64;
+/// As many as a process may open unless the kernel's own limit was raised.
+const MOST_DESCRIPTORS: u32 = 1 << 20;
 
 impl Request<'_> {
     /// The request within limits that keep a process of `resident_bytes` from being stopped for long, and
@@ -21,7 +23,8 @@ impl Request<'_> {
     pub fn bounded(self, resident_bytes: u64) -> Option<Self> {
         let memory_bytes = resident_bytes / 2 + MEMORY_BYTES;
         Some(match self {
-            Self::Ping | Self::Detach | Self::Cancel | Self::Sockets => self,
+            Self::Ping | Self::Detach | Self::Cancel => self,
+            Self::Sockets(highest) => Self::Sockets(highest.min(MOST_DESCRIPTORS)),
             Self::Run(_) => return None,
             Self::Trace(n_frames) => Self::Trace(n_frames.min(MOST_FRAMES)),
             Self::Census(request) => Self::Census(CensusRequest {
@@ -120,6 +123,8 @@ mod tests {
             assert_eq!(bounded.memory_limit_bytes, MEMORY_BYTES);
         }
         assert!(Request::Run("while True: pass").bounded(1 << 40).is_none());
+        let sockets = Request::Sockets(u32::MAX).bounded(0);
+        assert!(matches!(sockets, Some(Request::Sockets(MOST_DESCRIPTORS))));
         let frames = Request::Trace(u32::MAX).bounded(0);
         assert!(matches!(frames, Some(Request::Trace(MOST_FRAMES))));
     }

@@ -29,8 +29,8 @@ packets! {
         /// Run Python in the target itself; answered by `Ran`.
         Run(&'p str) = 10,
         /// Ask the kernel about each socket that is open, from within the process; answered by `Socket`s
-        /// and `SocketsDone`. Needs no interpreter.
-        Sockets = 11,
+        /// and `SocketsDone`. Needs no interpreter. With the highest descriptor that is known to be open.
+        Sockets(u32) = 11,
     }
 }
 

@@ -89,6 +89,7 @@ def ha_lines():
 def load_packages():
     """Caches of lru-dict, cachetools, SQLAlchemy and async-lru."""
     global lru, cachetools, manager, deep, own, decorated, shop, limited, engine, fetch
+    global memo
     import asyncio
 
     import async_lru
@@ -118,16 +119,22 @@ def load_packages():
     def decorated(number):
         return number
 
+    @cachetools.cached(cache={})
+    def memo(number):
+        return number
+
     @async_lru.alru_cache(maxsize=5)
     async def fetch(number):
         return number
 
     manager = EventDataManager()
     deep = {"only": (lru.LRU(8),)}
+    deep["only"][0]["held"] = [None] * 5000
     own = cachetools.LFUCache(3)
     own["a"] = 1
     for number in (1, 1, 2):
         decorated(number)
+        memo(number)
     shop = Shop()
     shop.price("tea")
     limited = Limited(5)

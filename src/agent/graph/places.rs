@@ -17,8 +17,13 @@ struct Fields {
 const OLDEST: u32 = 0;
 const NEWEST: u32 = u32::MAX;
 
+/// What lru-dict's caches hold, and their entries: neither tells the collector. Fields as in its releases 1.1.6
+/// to 1.4.1, where `tp_name` has another module from 1.2.0 on.
+const LRU_DICT: &[Field] = &[(16, Internal, b"entries"), (64, Internal, b"callback")];
+const LRU_DICT_ENTRY: &[Field] = &[(16, Internal, b"value"), (24, Internal, b"key")];
+
 /// Beside `tp_members`, which are looked up, and `__dict__`, whose place each type tells.
-const KNOWN: [Fields; 16] = [
+const KNOWN: [Fields; 20] = [
     Fields {
         type_name: b"function",
         versions: (OLDEST, 9),
@@ -130,6 +135,26 @@ const KNOWN: [Fields; 16] = [
             (48, Attribute, b"__context__"),
             (56, Attribute, b"__cause__"),
         ],
+    },
+    Fields {
+        type_name: b"_lru.LRU",
+        versions: (OLDEST, NEWEST),
+        fields: LRU_DICT,
+    },
+    Fields {
+        type_name: b"lru.LRU",
+        versions: (OLDEST, NEWEST),
+        fields: LRU_DICT,
+    },
+    Fields {
+        type_name: b"_lru.Node",
+        versions: (OLDEST, NEWEST),
+        fields: LRU_DICT_ENTRY,
+    },
+    Fields {
+        type_name: b"lru.Node",
+        versions: (OLDEST, NEWEST),
+        fields: LRU_DICT_ENTRY,
     },
     Fields {
         type_name: b"type",

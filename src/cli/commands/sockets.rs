@@ -55,7 +55,8 @@ impl Inventory for Sockets {
             probed.missing.extend(of_uvloop.missing);
             probed.pause_us += of_uvloop.pause_us;
         }
-        let within = within(&session.sockets()?);
+        let highest = before.keys().next_back().copied().unwrap_or(0);
+        let within = within(&session.sockets(highest)?);
         let after = descriptor_links(scene.pid);
         let seen = kernel_sockets(scene.pid, &after);
         let others = if self.all {

@@ -11,7 +11,7 @@ use crate::output::Output;
 use crate::render::tasks::TasksView;
 use crate::rounds::LookEnd;
 use crate::session::{Link, Missing, Session};
-use crate::tasks::{Item, Look, Loop, group_of};
+use crate::tasks::{Item, Look, Loop, Unawaited, group_of};
 
 const PROBE: &str = include_str!("../probes/tasks.py");
 /// Types whose objects the probe describes; subclasses are found with them.
@@ -61,9 +61,14 @@ impl Inventory for Tasks {
             false => PROBE.to_owned(),
         };
         let mut probed = inventory::probe(session, scene, &TYPES, &[], &source)?;
-        let look = Look::from_rows(std::mem::take(&mut probed.rows));
-        let mut missing = probed.missing;
+        let mut look = Look::from_rows(std::mem::take(&mut probed.rows));
+        let mut missing = probed.missing.clone();
         missing.extend((0..look.n_unreadable).map(|_| unreadable()));
+        missing.extend(
+            look.leave_out_unsure(&probed.missing)
+                .iter()
+                .map(may_be_owned),
+        );
         self.has_asyncio = look.has_asyncio;
         self.loops = look.loops;
         let tasks = look
@@ -201,6 +206,15 @@ fn find_holders<L: Link>(
 
 fn holder(held: Option<&Held>) -> &str {
     held.map_or("", |held| &held.holder)
+}
+
+/// Where not all tasks are known, a coroutine that belongs to none of them may belong to another.
+fn may_be_owned(coroutine: &Unawaited) -> Missing {
+    Missing {
+        address: coroutine.address,
+        type_name: "coroutine".into(),
+        why: "it has not begun, and may be that of a task of which nothing is known".into(),
+    }
 }
 
 fn unreadable() -> Missing {

@@ -154,12 +154,22 @@ def cachetools_cache(cache):
     yield row
 
 
+def decorator_of(cache):
+    """A decorator's cache; with what is to be known of it where it is a `dict`, as in `@cached({})`."""
+    row = {"kind": "decorator", "cache": id(cache)}
+    kind = type(cache)
+    if issubclass(kind, dict) and kind.__name__ != "LRUCache":
+        row["cache_type"] = name_of(kind) if kind.__module__ != "builtins" else kind.__qualname__
+        row["size"] = dict.__len__(cache)
+        # A class of somebody's own may drop entries.
+        row["has_limit"] = False if kind is dict else None
+    return row
+
+
 def cachetools_wrapper(wrapper):
     """What decorates in later versions: an object of a class."""
     fields = fields_of(wrapper)
-    row = {"kind": "decorator", "cache": id(fields.get("cache"))}
-    if "cache" not in fields:
-        row["cache"] = id(attribute(wrapper, "cache"))
+    row = decorator_of(fields["cache"] if "cache" in fields else attribute(wrapper, "cache"))
     for name, value in list(fields.items()):
         for key in ("hits", "misses"):
             if name.endswith("Mixin__" + key):
@@ -179,8 +189,7 @@ def decorated(function):
         except ValueError:
             pass
     cache = fields.get("cache", cells.get("cache"))
-    row = {"kind": "decorator", "cache": id(cache), "hits": number(cells.get("hits")),
-           "misses": number(cells.get("misses"))}
+    row = dict(decorator_of(cache), hits=number(cells.get("hits")), misses=number(cells.get("misses")))
     row.update(about(fields.get("__wrapped__") or function))
     if "user_function" in cells and "cache_get" in cells and type(cache) is dict:
         row.update(kind="lru_cache_python", size=len(cache),

@@ -58,19 +58,29 @@ def escaped(text):
     return '"' + "".join(pieces) + '"'
 
 
+class Encoded:
+    """JSON that is made already, as of what many objects have alike."""
+    __slots__ = ("text",)
+
+    def __init__(self, text):
+        self.text = text
+
+
 def json(value):
     kind = type(value)
     if value is None:
         return "null"
+    if kind is str:
+        return quoted(value)
+    if kind is int:
+        return str(value) if -1 << 63 < value < 1 << 63 else quoted(str(value))
+    if kind is Encoded:
+        return value.text
     if kind is bool:
         return "true" if value else "false"
-    if kind is int:
-        return str(value) if abs(value) < 1 << 63 else quoted(str(value))
     if kind is float:
         is_number = value - value == 0
         return repr(value) if is_number else "null"
-    if kind is str:
-        return quoted(value)
     if kind is dict:
         pairs = [quoted(str.__str__(name)) + ":" + json(one) for name, one in value.items()]
         return "{" + ",".join(pairs) + "}"

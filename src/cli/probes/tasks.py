@@ -43,7 +43,7 @@ PY_FUTURE, PY_TASK = known("asyncio.futures", "_PyFuture"), known("asyncio.tasks
 PARTIAL = known("functools", "partial")
 
 
-kinds, getters = {}, {}
+kinds = {}
 
 
 def mro_of(of):
@@ -59,13 +59,22 @@ def kind_of_future(thing):
     """Whether it is a task, a future or task, and one of native code: by its type alone, as a class
     may lie about its instances."""
     of = type(thing)
-    if id(of) not in kinds:
+    known = kinds.get(id(of))
+    if known is None:
         bases = mro_of(of)
         is_native = any(base in bases for base in C_TASK + C_FUTURE)
         is_task = any(base in bases for base in C_TASK + PY_TASK)
+        is_future = is_native or any(base in bases for base in PY_FUTURE)
+        getters = getters_of((C_TASK if is_task else C_FUTURE)[0]) if is_native else None
         # With the type, so that its id stays its own.
-        kinds[id(of)] = is_task, is_native or any(base in bases for base in PY_FUTURE), is_native, of
-    return kinds[id(of)]
+        known = kinds[id(of)] = is_task, is_future, is_native, getters, of
+    return known
+
+
+def getters_of(owner):
+    """How the fields of a native class are read, by name."""
+    return {name: one.__get__ for base in reversed(owner.__mro__)
+            for name, one in base.__dict__.items() if type(one) in (GETSET, MEMBER)}
 
 
 def is_task(thing):
@@ -101,22 +110,12 @@ def attributes(thing):
         return {}
 
 
-def getter(owner, name):
-    """The descriptor of a native class for a field, or None."""
-    for base in owner.__mro__:
-        if type(base.__dict__.get(name)) in (GETSET, MEMBER):
-            return base.__dict__[name]
-
-
 def slot(future, name):
     """What asyncio keeps of a future or task under `name`."""
-    if is_native(future):
-        owner = (C_TASK if is_task(future) else C_FUTURE)[0]
-        key = owner, name
-        if key not in getters:
-            getters[key] = getter(owner, name)
+    getters = kind_of_future(future)[3]
+    if getters is not None:
         try:
-            return getters[key].__get__(future) if getters[key] else None
+            return getters[name](future) if name in getters else None
         except Exception:
             return None
     kept = attributes(future)
@@ -147,33 +146,46 @@ def module_of(code):
     return modules_of_files.get(code.co_filename)
 
 
+places = {}
+
+
 def place(thing, kind, prefix):
-    """Where a coroutine, generator or async generator stands; without a line when it is over."""
-    code, frame = field(thing, prefix + "code"), field(thing, prefix + "frame")
-    name = field(thing, "__qualname__")
+    """Where a coroutine, generator or async generator stands; without a line when it is over. Many stand at one
+    place, which is made into JSON once."""
+    if type(thing) is COROUTINE:
+        code, frame, name = thing.cr_code, thing.cr_frame, thing.__qualname__
+    else:
+        code, frame = field(thing, prefix + "code"), field(thing, prefix + "frame")
+        name = field(thing, "__qualname__")
     if type(name) is not str:
         name = type_name(thing)
-    told = {"kind": kind, "name": short(name, 200)}
-    if hasattr(code, "co_firstlineno"):
-        of = frame.f_globals.get("__name__") if hasattr(frame, "f_globals") else module_of(code)
-        if type(of) is str:
-            told["module"] = short(of, 200)
-        told["file"] = short(code.co_filename, 400)
-        told["first_line"] = code.co_firstlineno
-        if hasattr(frame, "f_lineno"):
-            told["line"] = frame.f_lineno
-    return told
+    if not hasattr(code, "co_firstlineno"):
+        return Encoded(json({"kind": kind, "name": short(name, 200)}))
+    of = frame.f_globals.get("__name__") if hasattr(frame, "f_globals") else module_of(code)
+    of = of if type(of) is str else None
+    line = frame.f_lineno if hasattr(frame, "f_lineno") else None
+    key = id(code), line, name, of, kind
+    known = places.get(key)
+    if known is None:
+        told = {"kind": kind, "name": short(name, 200), "module": of and short(of, 200),
+                "file": short(code.co_filename, 400), "first_line": code.co_firstlineno, "line": line}
+        # With the code, so that its id stays its own.
+        known = places[key] = Encoded(json(told)), code
+    return known[0]
 
 
 KINDS = (("coroutine", "cr_", "await"), ("generator", "gi_", "yieldfrom"), ("async generator", "ag_", "await"))
 
 
 awaitables = {}
+KINDS_OF_COROUTINE = "coroutine", "cr_", "cr_await"
 
 
 def kind_of(thing):
     """Its kind, the prefix of its fields, and the field that says what it awaits; None for others."""
     of = type(thing)
+    if of is COROUTINE:
+        return KINDS_OF_COROUTINE
     if id(of) not in awaitables:
         found = None
         for kind, prefix, next_field in KINDS:
@@ -194,10 +206,10 @@ def inner(thing):
 
 def chain_of(awaitable):
     """Places from the outermost awaitable to the innermost, whether more follow, and what ends it."""
-    places, seen = [], set()
+    chain, seen = [], set()
     while awaitable is not None and not is_future(awaitable) and id(awaitable) not in seen:
-        if len(places) == MAX_CHAIN:
-            return places, True, None
+        if len(chain) == MAX_CHAIN:
+            return chain, True, None
         seen.add(id(awaitable))
         kind = kind_of(awaitable)
         if kind is None:
@@ -205,12 +217,13 @@ def chain_of(awaitable):
             after = inner(awaitable)
             # An iterator over a future, or the step of an async generator, is no place of its own.
             if not (name.startswith("_asyncio.") or name in PASSED_OVER):
-                places.append({"kind": "object", "name": name})
+                chain.append(Encoded(json({"kind": "object", "name": name})))
             awaitable = after
         else:
-            places.append(place(awaitable, kind[0], kind[1]))
-            awaitable = field(awaitable, kind[2])
-    return places, False, awaitable if is_future(awaitable) else None
+            chain.append(place(awaitable, kind[0], kind[1]))
+            is_plain = type(awaitable) is COROUTINE
+            awaitable = awaitable.cr_await if is_plain else field(awaitable, kind[2])
+    return chain, False, awaitable if is_future(awaitable) else None
 
 
 PASSED_OVER = ("coroutine_wrapper", "async_generator_asend", "async_generator_athrow", "anext_awaitable")
@@ -218,12 +231,12 @@ PASSED_OVER = ("coroutine_wrapper", "async_generator_asend", "async_generator_at
 
 def has_begun(coroutine):
     """Whether any of its code has run."""
+    if sys.version_info >= (3, 11) and field(coroutine, "cr_suspended"):
+        return True
     frame = field(coroutine, "cr_frame")
     if frame is None or field(coroutine, "cr_running"):
         return True
-    if sys.version_info >= (3, 11):
-        return bool(field(coroutine, "cr_suspended"))
-    return frame.f_lasti != -1
+    return sys.version_info < (3, 11) and frame.f_lasti != -1
 
 
 def made_by(callback):
@@ -288,6 +301,9 @@ def host(owner):
                 yield one, "as_completed"
 
 
+WAITERS = "_callbacks", "_asyncio_awaited_by", "_Future__asyncio_awaited_by"
+
+
 def next_up(future):
     for entry in list(slot(future, "_callbacks") or ())[:MAX_CALLBACKS]:
         for found in woken(entry[0] if type(entry) is tuple else entry):
@@ -299,6 +315,8 @@ def next_up(future):
 
 def awaited_by(task):
     """Address of each task that waits for this one, and by what."""
+    if not any(slot(task, name) for name in WAITERS):
+        return []
     found, seen, todo = {}, {id(task)}, [(task, None)]
     while todo and len(found) < MAX_AWAITED_BY and len(seen) < 10 * MAX_CALLBACKS:
         future, by = todo.pop(0)
@@ -365,7 +383,7 @@ def is_running(coroutine):
 
 def describe_task(task):
     coroutine, loop, waiter = slot(task, "_coro"), slot(task, "_loop"), slot(task, "_fut_waiter")
-    places, is_cut, future = chain_of(coroutine)
+    chain, is_cut, future = chain_of(coroutine)
     name = name_of(task)
     told = {
         "kind": "task",
@@ -376,7 +394,7 @@ def describe_task(task):
         "must_cancel": bool(slot(task, "_must_cancel")),
         "n_cancels": slot(task, "_num_cancels_requested") or 0,
         "coroutine": id(coroutine) if coroutine is not None else None,
-        "chain": places,
+        "chain": chain,
         "chain_is_cut": is_cut,
         "waits_for": waits_for(waiter if waiter is not None else future),
         "awaited_by": awaited_by(task),
@@ -386,9 +404,9 @@ def describe_task(task):
     }
     if is_native(task) and hasattr(C_TASK[0], "cancelling"):
         told["n_cancels"] = C_TASK[0].cancelling(task)
-    while len(told["chain"]) > 4 and sum(len(one["name"]) + len(one.get("file", "")) for one in told["chain"]) > 10000:
+    while len(chain) > 4 and sum(len(one.text) for one in chain) > 14000:
         told["chain_is_cut"] = True
-        told["chain"].pop()
+        chain.pop()
     yield {name: one for name, one in told.items() if one or name == "chain"}
     if globals().get("REPRS") and told["state"] == "PENDING":
         yield {"kind": "repr", "text": short(repr_of(task), 7000)}
@@ -450,9 +468,8 @@ def describe_loop(loop):
 def describe_coroutine(coroutine):
     if has_begun(coroutine):
         return
-    told = place(coroutine, "coroutine", "cr_")
-    told.update(kind="coroutine", created_at=places_of(field(coroutine, "cr_origin")))
-    yield told
+    yield {"kind": "coroutine", "place": place(coroutine, "coroutine", "cr_"),
+           "created_at": places_of(field(coroutine, "cr_origin"))}
 
 
 def describe(thing):

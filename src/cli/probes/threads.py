@@ -8,6 +8,7 @@ MOST_FRAMES = 1000
 FRAMES_A_ROW = 10
 MOST_LOCALS = 20
 LONGEST_VALUE = 60
+MOST_PLACES = 10
 
 
 def describe(object):
@@ -41,11 +42,28 @@ def describe(object):
 def described(ident, thread):
     fields = getattr(thread, "__dict__", None) or {}
     target = fields.get("_target")
+    if target is None and calls_later(thread):
+        target = fields.get("function")
     if target is not None:
-        target = called(target)
+        target = name_of(called(target))
     elif type(thread).__module__ != "threading":
-        return known_as(ident, fields, name_of(type(thread)) + ".run")
-    return known_as(ident, fields, target and name_of(target))
+        target = name_of(type(thread)) + ".run"
+    return known_as(ident, fields, target, made_at(thread))
+
+
+def calls_later(thread):
+    """Whether it is a `threading.Timer`, or of a subclass that does as that."""
+    timer = getattr(module("threading"), "Timer", None)
+    bases = type.__dict__["__mro__"].__get__(type(thread))
+    return timer in bases and all("run" not in base.__dict__ for base in bases[:bases.index(timer)])
+
+
+def made_at(thread):
+    """Where it was made, innermost last, as `tracemalloc` knows where that is on."""
+    trace = getattr(module("_tracemalloc"), "_get_object_traceback", None)
+    frames = trace(thread) if trace else None
+    places = [{"file": short(file, 400), "line": line} for file, line in frames or ()]
+    return places[MOST_PLACES - 1 :: -1]
 
 
 def called(target):
@@ -63,7 +81,7 @@ def called(target):
     return type(target)
 
 
-def known_as(ident, fields, target):
+def known_as(ident, fields, target, places):
     name, native = fields.get("_name"), fields.get("_native_id")
     return {
         "ident": ident,
@@ -71,6 +89,7 @@ def known_as(ident, fields, target):
         "daemon": bool(fields.get("_daemonic")),
         "native_id": native if isinstance(native, int) else None,
         "target": target,
+        "made_at": places,
     }
 
 

@@ -6,6 +6,7 @@ mod stacks;
 mod tests;
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use leakhunt_attach::{GilState, LockKind};
 
@@ -14,7 +15,7 @@ use super::table::{Emphasis, number, table, text};
 use super::text::{cut_end, escape_controls};
 use crate::args::InventoryFormat;
 use crate::commands::inventory::{How, Listed, Listing};
-use crate::threads::{Look, Source, SourceLines, Thread, Wait, format_stack};
+use crate::threads::{Look, Place, Source, SourceLines, Thread, Wait, format_stack};
 
 /// How much of each thread the text shows.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -199,6 +200,7 @@ impl ThreadsView<'_> {
             text("thread"),
             number("id"),
             number("cpu"),
+            number("age"),
             text("does"),
             text("at"),
             text(""),
@@ -221,6 +223,7 @@ impl ThreadsView<'_> {
                 cut_end(&escape_controls(thread.label()), LONGEST).into_owned(),
                 thread.native_id.map_or("-".into(), |id| id.to_string()),
                 cpu(thread),
+                thread.age.map_or("-".into(), age),
                 escape_controls(&self.waits_for(thread)).into_owned(),
                 cut_end(&escape_controls(&at), LONGEST).into_owned(),
                 marks(one).join(", "),
@@ -272,6 +275,28 @@ fn cpu(thread: &Thread) -> String {
         Some(_) => duration(thread.cpu_time()),
         None => "-".into(),
     }
+}
+
+/// Since a thread's start.
+fn age(age: Duration) -> String {
+    // The kernel's two clocks go in steps of 10 ms.
+    match age {
+        age if age < Duration::from_millis(20) => "0 ms".into(),
+        age => duration(age),
+    }
+}
+
+/// Where a thread was made: the innermost place that is not in the library's own files for that.
+fn made_at(thread: &Thread) -> Option<&Place> {
+    let places = thread.made_at.iter().rev();
+    let is_own = |place: &&Place| {
+        let ends = ["/threading.py", "/concurrent/futures/thread.py"];
+        ends.iter().any(|end| place.file.ends_with(end))
+    };
+    places
+        .clone()
+        .find(|place| !is_own(place))
+        .or(places.clone().next())
 }
 
 /// What is to be noted of a thread.

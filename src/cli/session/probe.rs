@@ -12,8 +12,8 @@ use super::{Link, Session, SessionError, printable};
 const PRELUDE: &str = include_str!("../probes/prelude.py");
 /// After this time with one object a probe is cut off, and goes on with the next.
 const OBJECT_LIMIT: Duration = Duration::from_secs(1);
-/// Room for some objects that hang.
-const HANGS: Duration = Duration::from_secs(30);
+/// Room for a million objects, for some that hang, and for a machine that has other things to do.
+const TELLING: Duration = Duration::from_secs(120);
 /// So many untracked objects go into a request beside its source.
 const MOST_UNTRACKED: usize = 500;
 /// So many rows are kept, of so many bytes.
@@ -79,7 +79,7 @@ impl<L: Link> Session<L> {
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
     pub(crate) fn probe(&mut self, probe: &Probe<'_>) -> Result<(Probed, ProbeEnd), SessionError> {
-        let limit = probe.walk_limit + HANGS;
+        let limit = probe.walk_limit + TELLING;
         let source = format!("{PRELUDE}\n{}", probe.source);
         let untracked = probe.untracked.iter().take(MOST_UNTRACKED);
         let objects: Vec<u8> = untracked

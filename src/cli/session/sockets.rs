@@ -8,6 +8,10 @@ use super::{Link, Session, SessionError};
 /// A process has no more descriptors than this, mostly.
 const MOST_SOCKETS: usize = 1 << 20;
 
+/// The agent tries each number up to this, a second and a half for all: no more than the kernel allows a process
+/// by itself, sixteen times over.
+const MOST_DESCRIPTORS: u32 = 1 << 24;
+
 /// A socket that is open; the addresses and the rest as the kernel gives them.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub(crate) struct OpenSocket {
@@ -24,12 +28,13 @@ pub(crate) struct OpenSocket {
 }
 
 impl<L: Link> Session<L> {
-    /// All sockets that the process has open at this moment, but the agent's own; by descriptor.
+    /// All sockets that the process has open at this moment, but the agent's own; by descriptor. `highest` is
+    /// the highest descriptor that is known to be open, of whatever kind.
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
-    pub(crate) fn sockets(&mut self) -> Result<Vec<OpenSocket>, SessionError> {
-        self.send(&Request::Sockets)?;
+    pub(crate) fn sockets(&mut self, highest: u32) -> Result<Vec<OpenSocket>, SessionError> {
+        self.send(&Request::Sockets(highest.min(MOST_DESCRIPTORS)))?;
         let mut sockets = Vec::new();
         let patience = Patience::with_look(2 * self.timeout);
         self.pump(patience, |reply, patience| match reply {

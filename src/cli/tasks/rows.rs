@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use serde::Deserialize;
 
 use super::{Frame, Future, Look, Loop, Place, Raised, State, Task, Unawaited, Waiter};
-use crate::session::Row;
+use crate::session::{Missing, Row};
 
 /// A row of `probes/tasks.py`.
 #[derive(Deserialize)]
@@ -48,11 +48,7 @@ struct ToldTask {
 
 #[derive(Deserialize)]
 struct ToldCoroutine {
-    name: String,
-    module: Option<String>,
-    file: Option<String>,
-    line: Option<u64>,
-    first_line: Option<u64>,
+    place: Place,
     #[serde(default)]
     created_at: Vec<Frame>,
 }
@@ -69,6 +65,15 @@ impl Look {
         }
         look.connect();
         look
+    }
+
+    /// Takes out the coroutines that may belong to a task of which nothing is known, as `missing` tells.
+    pub(crate) fn leave_out_unsure(&mut self, missing: &[Missing]) -> Vec<Unawaited> {
+        let knows_all_tasks = missing.iter().all(|one| one.type_name == "coroutine");
+        match knows_all_tasks {
+            true => Vec::new(),
+            false => std::mem::take(&mut self.coroutines),
+        }
     }
 
     fn add(&mut self, address: u64, type_name: String, told: Told) {
@@ -177,14 +182,7 @@ impl ToldCoroutine {
     fn into_unawaited(self, address: u64) -> Unawaited {
         Unawaited {
             address,
-            place: Place {
-                kind: "coroutine".into(),
-                name: self.name,
-                module: self.module,
-                file: self.file,
-                line: self.line,
-                first_line: self.first_line,
-            },
+            place: self.place,
             created_at: self.created_at,
             held: None,
             seen_seconds: 0.0,

@@ -3,7 +3,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::session::Row;
+use crate::session::{Missing, Row};
 
 fn row(address: u64, value: Value) -> Row {
     Row {
@@ -108,15 +108,29 @@ fn a_coroutine_of_a_task_is_not_forgotten() {
     let coroutine = |address| {
         row(
             address,
-            json!({"kind": "coroutine", "name": "send", "module": "shop", "file": "/srv/shop.py",
-                   "line": 5, "first_line": 5, "created_at": []}),
+            json!({"kind": "coroutine", "created_at": [],
+                   "place": {"kind": "coroutine", "name": "send", "module": "shop",
+                             "file": "/srv/shop.py", "line": 5, "first_line": 5}}),
         )
     };
-    let look = Look::from_rows(vec![coroutine(1001), coroutine(5), task(1, json!({}))]);
+    let mut look = Look::from_rows(vec![coroutine(1001), coroutine(5), task(1, json!({}))]);
     let found: Vec<u64> = look.coroutines.iter().map(|one| one.address).collect();
     assert_eq!(found, [5]);
     let item = Item::Unawaited(Box::new(look.coroutines[0].clone()));
     assert_eq!(group_of(&item), "never awaited shop.send at shop.py:5");
+    let missing = |type_name: &str| Missing {
+        address: 9,
+        type_name: type_name.into(),
+        why: "it took too long".into(),
+    };
+    assert!(look.leave_out_unsure(&[missing("coroutine")]).is_empty());
+    let unsure = look.leave_out_unsure(&[missing("shop.OwnTask")]);
+    assert_eq!(
+        unsure.len(),
+        1,
+        "it may be that of the task that is not told"
+    );
+    assert!(look.coroutines.is_empty());
 }
 
 #[test]

@@ -86,6 +86,7 @@ impl Thread {
         self.state = Some(kernel.state);
         self.user_time = kernel.user_time;
         self.system_time = kernel.system_time;
+        self.age = kernel.age;
         self.syscall = kernel.syscall.as_ref().map(|call| {
             let name = call.name().map(str::to_owned);
             name.unwrap_or_else(|| format!("system call {}", call.number))
@@ -120,6 +121,7 @@ mod tests {
             state,
             user_time: Duration::from_millis(10),
             system_time: Duration::from_millis(20),
+            age: None,
             wait_channel: None,
             syscall: number.map(|number| Syscall {
                 number,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
-use super::{Frame, Look, Source, Thread};
+use super::{Frame, Look, Place, Source, Thread};
 use crate::session::Row;
 
 /// What the rows say.
@@ -44,6 +44,8 @@ struct Known {
     name: Option<String>,
     daemon: bool,
     target: Option<String>,
+    #[serde(default)]
+    made_at: Vec<Place>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -131,6 +133,7 @@ impl Look {
                 thread.name = known.name.clone();
                 thread.is_daemon = Some(known.daemon);
                 thread.target = known.target.clone();
+                thread.made_at = known.made_at.clone();
             }
         }
     }
@@ -188,7 +191,8 @@ mod tests {
         let frame = |name: &str| json!({"file": "a.py", "line": 3, "name": name, "qualname": null, "source": "x = 1"});
         let told = told(rows(vec![
             json!({"own": 9}),
-            json!({"ident": 1, "name": "MainThread", "daemon": false, "native_id": 1, "target": null}),
+            json!({"ident": 1, "name": "MainThread", "daemon": false, "native_id": 1, "target": null,
+                   "made_at": [{"file": "/srv/shop.py", "line": 7}]}),
             json!({"stack": 1, "frames": [frame("f"), frame("g")]}),
             json!({"stack": 5, "frames": [frame("new")]}),
             json!({"stack": 1, "frames": [frame("h")]}),
@@ -203,6 +207,7 @@ mod tests {
         assert_eq!(idents, [Some(1), Some(5), None]);
         let main = &look.threads[0];
         assert_eq!(main.name.as_deref(), Some("MainThread"));
+        assert_eq!(main.made_at[0].line, 7);
         let names: Vec<_> = main.frames.iter().map(|one| one.name.as_str()).collect();
         assert_eq!(names, ["f", "g", "h"]);
         assert_eq!(main.frames[2].locals, [("y".to_owned(), "2".to_owned())]);

@@ -152,7 +152,7 @@ pid = os.getpid()",
         told.extract::<Vec<(u32, u64, u16, u16)>>().unwrap()
     });
     let session = open().unwrap();
-    session.send(&Request::Sockets).unwrap();
+    session.send(&Request::Sockets(0)).unwrap();
     let mut seen = std::collections::BTreeMap::new();
     let mut buffer = [0; MAX_PACKET];
     loop {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::ThreadsView;
 use crate::commands::inventory::Listed;
 use crate::render::rows::rfc3339;
-use crate::threads::{Frame, Source, Thread};
+use crate::threads::{Frame, Place, Source, Thread};
 
 /// The name and version of the JSON schema.
 const THREADS_SCHEMA: &str = "leakhunt.threads/1";
@@ -41,10 +41,12 @@ struct ThreadRow<'a> {
     daemon: Option<bool>,
     target: Option<&'a str>,
     group: String,
+    made_at: &'a [Place],
     is_new: bool,
     state: Option<char>,
     cpu_user_ms: u64,
     cpu_system_ms: u64,
+    age_ms: Option<u64>,
     waits_for: Option<&'static str>,
     syscall: Option<&'a str>,
     holds_gil: Option<bool>,
@@ -130,10 +132,12 @@ fn thread(one: &Listed<Thread>) -> ThreadRow<'_> {
         daemon: thread.is_daemon,
         target: thread.target.as_deref(),
         group: thread.group(),
+        made_at: &thread.made_at,
         is_new: one.is_new,
         state: thread.state,
         cpu_user_ms: millis(thread.user_time),
         cpu_system_ms: millis(thread.system_time),
+        age_ms: thread.age.map(millis),
         waits_for: thread.wait.key(),
         syscall: thread.syscall.as_deref(),
         holds_gil: thread.holds_gil,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{ThreadsDepth, ThreadsView, cpu, marks};
+use super::{ThreadsDepth, ThreadsView, age, cpu, made_at, marks};
 use crate::commands::inventory::Listed;
 use crate::render::text::{cut_end, escape_controls};
 use crate::threads::{Frame, Thread};
@@ -39,6 +39,7 @@ fn groups<'a>(view: &'a ThreadsView<'_>) -> Vec<Vec<&'a Listed<Thread>>> {
             group.first().is_some_and(|first| {
                 !one.item.frames.is_empty()
                     && first.item.frames == one.item.frames
+                    && first.item.made_at == one.item.made_at
                     && marks(first) == marks(one)
                     && view.waits_for(&first.item) == view.waits_for(&one.item)
             })
@@ -72,9 +73,20 @@ fn heading(view: &ThreadsView<'_>, alike: &[&Listed<Thread>], text: &mut String)
     let _ = write!(line, "  {}", escape_controls(&view.waits_for(thread)));
     if rest.is_empty() {
         let _ = write!(line, "  cpu {}", cpu(thread));
+        if let Some(since) = thread.age {
+            let _ = write!(line, "  age {}", age(since));
+        }
     }
     if let Some(target) = &thread.target {
         let _ = write!(line, "  target {}", escape_controls(target));
+    }
+    if let Some(place) = made_at(thread) {
+        let _ = write!(
+            line,
+            "  made at {}:{}",
+            escape_controls(&place.file),
+            place.line
+        );
     }
     let marks = marks(first);
     if !marks.is_empty() {

@@ -28,10 +28,16 @@ fn thread(number: u32, name: &str) -> Thread {
         is_daemon: Some(false),
         state: Some('S'),
         user_time: Duration::from_millis(120),
+        age: Some(Duration::from_secs(7200)),
         holds_gil: Some(false),
         frames: vec![frame("wait", 12), frame("run", 40)],
         ..Thread::default()
     }
+}
+
+fn place(file: &str, line: u32) -> Place {
+    let file = file.to_owned();
+    Place { file, line }
 }
 
 /// The main thread, two that wait for each other, two of a pool, and one of native code.
@@ -52,6 +58,10 @@ fn threads() -> Vec<Thread> {
         syscall: Some("epoll_wait".to_owned()),
         is_daemon: Some(true),
         target: Some("shop.serve".to_owned()),
+        made_at: vec![
+            place("/srv/shop/app.py", 7),
+            place("/usr/lib/python3.12/concurrent/futures/thread.py", 220),
+        ],
         ..thread(number, name)
     };
     vec![
@@ -140,13 +150,13 @@ process 5, 2026-02-03 04:05:06 UTC: 5 threads, 1 of native code; MainThread (5) 
 deadlock:
   a (6) waits for an RLock that b (7) has
   b (7) waits for a Lock that a (6) has
-thread      id     cpu  does                               at
-MainThread   5  120 ms  runs                               Shop.wait (app.py:12)  has the GIL
-a            6  120 ms  waits for an RLock that b (7) has  Shop.wait (app.py:12)  deadlock
-b            7  120 ms  waits for a Lock that a (6) has    Shop.wait (app.py:12)  deadlock
-w-1          8  120 ms  waits in epoll_wait                Shop.wait (app.py:12)  daemon
-w\\x1b-2      9  120 ms  waits in epoll_wait                Shop.wait (app.py:12)  new, daemon
-tokio       10    0 ms  waits in fsync, cannot be woken    -                      native
+thread      id     cpu  age  does                               at
+MainThread   5  120 ms  2 h  runs                               Shop.wait (app.py:12)  has the GIL
+a            6  120 ms  2 h  waits for an RLock that b (7) has  Shop.wait (app.py:12)  deadlock
+b            7  120 ms  2 h  waits for a Lock that a (6) has    Shop.wait (app.py:12)  deadlock
+w-1          8  120 ms  2 h  waits in epoll_wait                Shop.wait (app.py:12)  daemon
+w\\x1b-2      9  120 ms  2 h  waits in epoll_wait                Shop.wait (app.py:12)  new, daemon
+tokio       10    0 ms    -  waits in fsync, cannot be woken    -                      native
 more threads than at the look before:
   shop.serve: 2 (+1)
 
@@ -160,18 +170,18 @@ fn threads_that_stand_at_the_same_place_are_shown_once() {
     let (_, stacks) = text.split_once("\n\n").unwrap();
     assert!(stacks.starts_with(
         "\
-MainThread (5)  runs  cpu 120 ms  [has the GIL]
+MainThread (5)  runs  cpu 120 ms  age 2 h  [has the GIL]
     Shop.wait  /srv/shop/app.py:12
         order = 17
     Shop.run  /srv/shop/app.py:40
         order = 17
 
-a (6)  waits for an RLock that b (7) has  cpu 120 ms  [deadlock]
+a (6)  waits for an RLock that b (7) has  cpu 120 ms  age 2 h  [deadlock]
 "
     ));
     assert!(stacks.ends_with(
         "
-2 threads: w-1 (8), w\\x1b-2 (9)  waits in epoll_wait  target shop.serve  [daemon]
+2 threads: w-1 (8), w\\x1b-2 (9)  waits in epoll_wait  target shop.serve  made at /srv/shop/app.py:7  [daemon]
     Shop.wait  /srv/shop/app.py:12
         order = 17
     Shop.run  /srv/shop/app.py:40
@@ -212,8 +222,8 @@ fn json_is_the_documented_schema() {
         document["threads"][1],
         json!({
             "ident": 1006, "native_id": 6, "name": "a", "comm": "python", "main": false,
-            "daemon": false, "target": null, "group": "threads named a", "is_new": false,
-            "state": "S", "cpu_user_ms": 120, "cpu_system_ms": 0, "waits_for": "lock",
+            "daemon": false, "target": null, "group": "threads named a", "made_at": [], "is_new": false,
+            "state": "S", "cpu_user_ms": 120, "cpu_system_ms": 0, "age_ms": 7_200_000, "waits_for": "lock",
             "syscall": "futex", "holds_gil": false,
             "lock": {"kind": "rlock", "address": 0x7f00, "holder": 1007}, "deadlocked": true,
             "stack": [
