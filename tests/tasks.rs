@@ -69,6 +69,29 @@ fn assert_same_tasks(target: &mut Target, look: &Value) {
 }
 
 #[test]
+fn a_coroutine_that_a_task_of_trio_has_is_not_forgotten() {
+    on_each(few(), |py| {
+        let mut target = Target::start(py, "idle");
+        target.exec(
+            "class Task:
+    __slots__ = ('coro',)
+Task.__module__, Task.__qualname__ = 'trio._core._run', 'Task'
+async def later(): pass
+task, forgotten = Task(), later()
+task.coro = later()",
+        );
+        let args = ["--quick", "--json"];
+        let done = Leakhunt::at(target.pid, "tasks", &args).run().expect(0);
+        let document = done.json();
+        let coroutines = document["coroutines"].as_array().unwrap();
+        assert_eq!(coroutines.len(), 1, "{document:#}");
+        assert_eq!(coroutines[0]["address"], target.eval("id(forgotten)"));
+        target.exec("forgotten.close(); task.coro.close()");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
 fn tasks_are_those_that_asyncio_knows_on_all_loops() {
     on_each(few(), |py| {
         let mut target = Target::start(py, "tasks");

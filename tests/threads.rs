@@ -432,6 +432,55 @@ fn what_cannot_be_looked_at_is_told_with_its_reason() {
 }
 
 #[test]
+fn leakhunts_own_thread_is_none_of_the_targets_whatever_get_ident_says() {
+    on_each(few(), |py| {
+        if skips(py) {
+            return;
+        }
+        let mut target = Target::start(py, "idle");
+        // As gevent does.
+        target.exec("import _thread; kept = _thread.get_ident; _thread.get_ident = lambda: 7");
+        let document = look(target.pid, &[]);
+        assert_eq!(document["n_threads"], 1, "{document:#}");
+        target.exec("_thread.get_ident = kept");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
+fn what_a_timer_will_call_and_where_it_was_made_is_told_with_its_age() {
+    on_each(few(), |py| {
+        if skips(py) {
+            return;
+        }
+        let mut target = Target::start(py, "idle");
+        target.exec(
+            "import threading, tracemalloc
+def later(): pass
+tracemalloc.start(5)
+made = compile('timer = threading.Timer(3600, later)', '/srv/shop/timers.py', 'exec')
+exec(made); timer.daemon = True; timer.name = 'late'; timer.start()",
+        );
+        let document = look(target.pid, &[]);
+        let late = named(&document, "late");
+        assert_eq!(late["target"], "__main__.later", "{late:#}");
+        assert_eq!(late["group"], "__main__.later");
+        let made_at = late["made_at"].as_array().unwrap();
+        let is_made_there = made_at
+            .iter()
+            .any(|place| *place == json!({"file": "/srv/shop/timers.py", "line": 1}));
+        assert!(is_made_there, "{late:#}");
+        let ages = ["MainThread", "late"].map(|name| named(&document, name)["age_ms"].as_u64());
+        assert!(ages[0] >= ages[1] && ages[1].is_some(), "{ages:?}");
+        let shown = Leakhunt::at(target.pid, "threads", &[]).run().expect(0);
+        let place = "made at /srv/shop/timers.py:1";
+        assert!(shown.stdout.contains(place), "{shown:#?}");
+        target.exec("timer.cancel(); timer.join()");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
 fn stacks_are_those_of_py_spy() {
     let folder = match packages(python3(), &["py-spy==0.4.1"]) {
         Ok(folder) => folder,

@@ -261,16 +261,13 @@ impl Dump<'_> {
                 return self.send(outbox, index, &Shown::new(ObjectText::new(), Note::Raised));
             };
             probe.begin(self.objects[index]);
-            loop {
-                let mut text = ObjectText::new();
-                if !probe.next(&mut text) {
-                    return Ok(());
-                }
+            while let Some(text) = probe.next() {
                 self.send(outbox, index, &Shown::new(text, Note::Whole))?;
                 self.walk.progress.add_told();
                 // There may be many about one object.
                 sys::alarm(self.object_limit_us());
             }
+            Ok(())
         }
     }
 

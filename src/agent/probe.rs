@@ -99,16 +99,21 @@ impl<'c> Probe<'c> {
         }
     }
 
-    /// Appends the next text about the object; `false` when there is none.
+    /// The next text about the object; `None` when there is none. The buffer is large, and of most objects
+    /// that are looked at nothing is told: they do without.
     ///
     /// # Safety
     /// As `load`.
-    pub(crate) unsafe fn next(&self, text: &mut ObjectText) -> bool {
+    pub(crate) unsafe fn next(&self) -> Option<ObjectText> {
         // SAFETY: by this function's contract.
         unsafe {
             let row = self.capi.call(self.rows, c"next", Argument::None);
+            if row.is_null() || row as usize == self.capi.address(Capi::_Py_NoneStruct) {
+                return None;
+            }
+            let mut text = ObjectText::new();
             // What is no `str` has no text, and raises, which is then forgotten.
-            !row.is_null() && write_str(self.capi, row, text)
+            write_str(self.capi, row, &mut text).then_some(text)
         }
     }
 }

@@ -23,6 +23,8 @@ pub(crate) struct Look {
     pub(crate) tasks: Vec<Task>,
     /// Those that belong to no task.
     pub(crate) coroutines: Vec<Unawaited>,
+    /// Addresses of coroutines that tasks of other frameworks than asyncio have.
+    owned_by_others: Vec<u64>,
     /// Answers that were none.
     pub(crate) n_unreadable: usize,
 }

@@ -15,11 +15,13 @@ use crate::tasks::{Item, Look, Loop, Unawaited, group_of};
 
 const PROBE: &str = include_str!("../probes/tasks.py");
 /// Types whose objects the probe describes; subclasses are found with them.
-const TYPES: [&str; 5] = [
+const TYPES: [&str; 7] = [
     "_asyncio.Task",
     "asyncio.tasks.Task",
     "asyncio.events.AbstractEventLoop",
     "uvloop.loop.Loop",
+    "trio._core._run.Task",
+    "curio.task.Task",
     "coroutine",
 ];
 

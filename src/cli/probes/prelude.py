@@ -12,6 +12,15 @@ def module(name):
     return sys.modules.get(name)
 
 
+def own_ident():
+    """Ident of the thread that this runs in. `get_ident` may be another's, as where gevent has patched it."""
+    frame = sys._getframe()
+    for ident, newest in sys._current_frames().items():
+        if newest is frame:
+            return ident
+    return 0
+
+
 # No finalizer of the target is to run here.
 (module("gc") or __import__("gc")).disable()
 

@@ -428,7 +428,7 @@ def thread_of(loop):
     kept = attributes(loop)
     if "_thread_id" in kept:
         return kept["_thread_id"]
-    own = module("_thread").get_ident()
+    own = own_ident()
     for ident, frame in sys._current_frames().items():
         for _ in range(100):
             # This very function knows it too.
@@ -472,6 +472,18 @@ def describe_coroutine(coroutine):
            "created_at": places_of(field(coroutine, "cr_origin"))}
 
 
+def describe_owner(task):
+    """A task that is none of asyncio's: its coroutine begins when its own loop comes to it."""
+    for name in OWNERS[type_name(task)]:
+        coroutine = field(task, name) or attributes(task).get(name)
+        if type(coroutine) is COROUTINE:
+            yield {"kind": "owner", "coroutine": id(coroutine)}
+
+
+# Tasks of other frameworks, and where they keep their coroutines.
+OWNERS = {"trio._core._run.Task": ("coro",), "curio.task.Task": ("coro",)}
+
+
 def describe(thing):
     if thing is None:
         return [{"kind": "process", "asyncio": module("asyncio") is not None}]
@@ -479,6 +491,8 @@ def describe(thing):
         return describe_coroutine(thing)
     if is_task(thing):
         return describe_task(thing)
+    if type_name(thing) in OWNERS:
+        return describe_owner(thing)
     if kind_of(thing) is None and not isinstance(thing, type):
         return describe_loop(thing)
     return None

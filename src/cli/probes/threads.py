@@ -14,8 +14,7 @@ MOST_PLACES = 10
 def describe(object):
     if object is not None:
         return
-    threading, get_ident = module("threading"), module("_thread").get_ident
-    own = get_ident()
+    threading, own = module("threading"), own_ident()
     yield {"own": own}
     # `enumerate` would wait for a lock that a thread held when the copy was made.
     known = dict(getattr(threading, "_active", None) or {})

@@ -11,11 +11,19 @@ use crate::session::{Missing, Row};
 #[derive(Deserialize)]
 #[serde(tag = "kind", rename_all = "lowercase")]
 enum Told {
-    Process { asyncio: bool },
+    Process {
+        asyncio: bool,
+    },
     Loop(Loop),
     Task(ToldTask),
     Coroutine(ToldCoroutine),
-    Repr { text: String },
+    /// What is no task of asyncio's has a coroutine.
+    Owner {
+        coroutine: u64,
+    },
+    Repr {
+        text: String,
+    },
 }
 
 /// What is absent is null, false, 0 or empty.
@@ -81,6 +89,7 @@ impl Look {
             Told::Process { asyncio } => self.has_asyncio = asyncio,
             Told::Loop(one) => self.loops.push(Loop { address, ..one }),
             Told::Task(one) => self.tasks.push(one.into_task(address, type_name)),
+            Told::Owner { coroutine } => self.owned_by_others.push(coroutine),
             Told::Coroutine(one) => self.coroutines.push(one.into_unawaited(address)),
             Told::Repr { text } => match self.tasks.last_mut() {
                 Some(task) if task.address == address => task.repr = Some(text),
@@ -127,6 +136,7 @@ impl Look {
             .tasks
             .iter()
             .filter_map(|task| task.coroutine)
+            .chain(self.owned_by_others.drain(..))
             .collect();
         self.coroutines.retain(|one| !owned.contains(&one.address));
     }

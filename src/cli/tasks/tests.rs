@@ -113,7 +113,14 @@ fn a_coroutine_of_a_task_is_not_forgotten() {
                              "file": "/srv/shop.py", "line": 5, "first_line": 5}}),
         )
     };
-    let mut look = Look::from_rows(vec![coroutine(1001), coroutine(5), task(1, json!({}))]);
+    let of_trio = row(2, json!({"kind": "owner", "coroutine": 6}));
+    let mut look = Look::from_rows(vec![
+        coroutine(1001),
+        coroutine(5),
+        coroutine(6),
+        task(1, json!({})),
+        of_trio,
+    ]);
     let found: Vec<u64> = look.coroutines.iter().map(|one| one.address).collect();
     assert_eq!(found, [5]);
     let item = Item::Unawaited(Box::new(look.coroutines[0].clone()));
