@@ -69,13 +69,42 @@ fn assert_same_tasks(target: &mut Target, look: &Value) {
 }
 
 #[test]
+fn the_loop_of_a_forked_process_runs_in_its_own_main_thread() {
+    on_each(few(), |py| {
+        if !py.sees_our_files() {
+            return;
+        }
+        let mut target = Target::start(py, "idle");
+        target.exec(
+            "import asyncio, os
+async def wait(write):
+    os.write(write, b'x')
+    await asyncio.sleep(3600)
+ready, write = os.pipe()
+child = os.fork()
+if not child:
+    asyncio.run(wait(write))
+os.read(ready, 1)",
+        );
+        let child = target.eval("child");
+        let pid = u32::try_from(child.as_u64().unwrap()).unwrap();
+        let args = ["--quick", "--json"];
+        let done = Leakhunt::at(pid, "tasks", &args).run().expect(0);
+        target.exec("os.kill(child, 9); os.waitpid(child, 0)");
+        let document = done.json();
+        assert_eq!(document["loops"][0]["native_thread"], child, "{document:#}");
+        target.finish_unharmed();
+    });
+}
+
+#[test]
 fn a_coroutine_that_a_task_of_trio_has_is_not_forgotten() {
     on_each(few(), |py| {
         let mut target = Target::start(py, "idle");
         target.exec(
             "class Task:
     __slots__ = ('coro',)
-Task.__module__, Task.__qualname__ = 'trio._core._run', 'Task'
+Task.__module__ = 'trio.lowlevel'
 async def later(): pass
 task, forgotten = Task(), later()
 task.coro = later()",

@@ -44,6 +44,9 @@ pub(crate) struct Loop {
     pub(crate) thread: Option<u64>,
     /// The kernel's number of that thread; `None` where it was not started by `threading`.
     pub(crate) native_thread: Option<u64>,
+    /// Whether that is what `threading` takes for the main thread.
+    #[serde(default, skip_serializing)]
+    pub(crate) in_main_thread: bool,
     pub(crate) thread_name: Option<String>,
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::path::Path;
 use std::time::Instant;
 
 use super::inventory::{self, Held, How, Inventory, Listing, Scene, Taken};
@@ -20,7 +21,7 @@ const TYPES: [&str; 7] = [
     "asyncio.tasks.Task",
     "asyncio.events.AbstractEventLoop",
     "uvloop.loop.Loop",
-    "trio._core._run.Task",
+    "trio.lowlevel.Task",
     "curio.task.Task",
     "coroutine",
 ];
@@ -71,6 +72,13 @@ impl Inventory for Tasks {
                 .iter()
                 .map(may_be_owned),
         );
+        for event_loop in look.loops.iter_mut().filter(|one| one.in_main_thread) {
+            let kept = event_loop.native_thread.unwrap_or_default();
+            // Before 3.13 the main thread of a forked process keeps the number that it had in the first.
+            if !Path::new(&format!("/proc/{}/task/{kept}", scene.pid)).exists() {
+                event_loop.native_thread = Some(scene.pid.into());
+            }
+        }
         self.has_asyncio = look.has_asyncio;
         self.loops = look.loops;
         let tasks = look

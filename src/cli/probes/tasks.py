@@ -461,6 +461,7 @@ def describe_loop(loop):
         "debug": kept["_debug"] is True if "_debug" in kept else answer_of(loop, "get_debug"),
         "thread": ident,
         "native_thread": attributes(thread).get("_native_id"),
+        "in_main_thread": thread is not None and thread is getattr(module("threading"), "_main_thread", None),
         "thread_name": short(str(attributes(thread).get("_name")), 200) if thread is not None else None,
     }
 
@@ -474,14 +475,14 @@ def describe_coroutine(coroutine):
 
 def describe_owner(task):
     """A task that is none of asyncio's: its coroutine begins when its own loop comes to it."""
-    for name in OWNERS[type_name(task)]:
-        coroutine = field(task, name) or attributes(task).get(name)
-        if type(coroutine) is COROUTINE:
-            yield {"kind": "owner", "coroutine": id(coroutine)}
+    name = OWNERS[type_name(task)]
+    coroutine = field(task, name) or attributes(task).get(name)
+    if type(coroutine) is COROUTINE:
+        yield {"kind": "owner", "coroutine": id(coroutine)}
 
 
 # Tasks of other frameworks, and where they keep their coroutines.
-OWNERS = {"trio._core._run.Task": ("coro",), "curio.task.Task": ("coro",)}
+OWNERS = {"trio.lowlevel.Task": "coro", "curio.task.Task": "coro"}
 
 
 def describe(thing):

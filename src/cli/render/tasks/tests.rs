@@ -97,6 +97,7 @@ fn event_loop() -> Loop {
         debug: Some(true),
         thread: Some(140),
         native_thread: Some(4121),
+        in_main_thread: true,
         thread_name: Some("Main\x1bThread".into()),
     }
 }
