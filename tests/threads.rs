@@ -469,12 +469,14 @@ exec(made); timer.daemon = True; timer.name = 'late'; timer.start()",
         let is_made_there = made_at
             .iter()
             .any(|place| *place == json!({"file": "/srv/shop/timers.py", "line": 1}));
-        assert!(is_made_there, "{late:#}");
+        // Where a type's objects keep their attributes in front of them, 3.11's tracemalloc does not find them.
+        let is_found = py.version.1 != 11;
+        assert_eq!(is_made_there, is_found, "{late:#}");
         let ages = ["MainThread", "late"].map(|name| named(&document, name)["age_ms"].as_u64());
         assert!(ages[0] >= ages[1] && ages[1].is_some(), "{ages:?}");
         let shown = Leakhunt::at(target.pid, "threads", &[]).run().expect(0);
         let place = "made at /srv/shop/timers.py:1";
-        assert!(shown.stdout.contains(place), "{shown:#?}");
+        assert_eq!(shown.stdout.contains(place), is_found, "{shown:#?}");
         target.exec("timer.cancel(); timer.join()");
         target.finish_unharmed();
     });
