@@ -35,3 +35,10 @@ fn json_line(document: &impl serde::Serialize) -> Vec<u8> {
     line.push(b'\n');
     line
 }
+
+/// A document of JSON for people, too.
+fn json_pretty(document: &impl serde::Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
+    text.push(b'\n');
+    text
+}
