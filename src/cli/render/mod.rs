@@ -8,6 +8,7 @@ pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
 pub(crate) mod hunt;
+mod inventory;
 pub(crate) mod lru;
 pub(crate) mod numbers;
 pub(crate) mod paths;
