@@ -27,11 +27,10 @@ const TYPES: [&str; 7] = [
 ];
 
 pub(super) fn run(args: &TasksArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
-    let format = &args.inventory.format;
     let tasks = Tasks {
         shape: args.shape(),
         is_quick: args.quick,
-        with_reprs: !common.json && *format == InventoryFormat::Ha,
+        with_reprs: args.inventory.format(common) == InventoryFormat::Ha,
         has_asyncio: false,
         loops: Vec::new(),
         seen: HashMap::new(),
@@ -66,7 +65,7 @@ impl Inventory for Tasks {
         let mut probed = inventory::probe(session, scene, &TYPES, &[], &source)?;
         let mut look = Look::from_rows(std::mem::take(&mut probed.rows));
         let mut missing = probed.missing.clone();
-        missing.extend((0..look.n_unreadable).map(|_| unreadable()));
+        missing.extend((0..look.n_unreadable).map(|_| Missing::unreadable()));
         missing.extend(
             look.leave_out_unsure(&probed.missing)
                 .iter()
@@ -224,13 +223,5 @@ fn may_be_owned(coroutine: &Unawaited) -> Missing {
         address: coroutine.address,
         type_name: "coroutine".into(),
         why: "it has not begun, and may be that of a task of which nothing is known".into(),
-    }
-}
-
-fn unreadable() -> Missing {
-    Missing {
-        address: 0,
-        type_name: "row".into(),
-        why: "what came is no answer".into(),
     }
 }

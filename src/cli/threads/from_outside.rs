@@ -122,7 +122,6 @@ mod tests {
             user_time: Duration::from_millis(10),
             system_time: Duration::from_millis(20),
             age: None,
-            wait_channel: None,
             syscall: number.map(|number| Syscall {
                 number,
                 arguments: [1; 6],
