@@ -20,6 +20,7 @@ use crate::limits::Limits;
 use crate::makers::Makers;
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
+use crate::procfs::memory_of;
 use crate::render::hunt::{Report, Verdict, progress};
 use crate::render::numbers::duration;
 use crate::render::snapshot::shortcomings;
@@ -183,7 +184,7 @@ impl Looks for Watch<'_> {
             self.intervals = plan::uneven(schedule.interval, n_intervals, self.pid);
             self.schedule = Some(schedule);
             if let Ok(account) = account(self.pid, &snapshot) {
-                self.native_memory.note_free(&account);
+                self.native_memory.start(&memory_of(self.pid), &account);
             }
         }
         let n_looks = self.history.n_looks();
