@@ -82,6 +82,10 @@ fn judged(promise: &Promise, hunt: &Value) -> Result<String, String> {
         _ => "leak",
     };
     match is_kept && hunt["verdict"] == verdict {
+        true if *promise == Promise::NativeMemory => {
+            let rate = first["bytes_per_s"].as_f64().unwrap_or_default() / 1e6;
+            Ok(format!("{rate:+.1} MB/s"))
+        }
         true => Ok(format!("{rate:+.0} /s")),
         false => Err(format!("{kind} {place:?} of {types:?}, {rate:+.0} /s")),
     }
