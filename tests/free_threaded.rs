@@ -12,6 +12,7 @@ class Kept: pass
 def churn():
     while not stop.is_set():
         [[n, {n: str(n)}] for n in range(200)]
+        time.sleep(0.005)
 def grow():
     while not stop.is_set():
         kept.extend(Kept() for _ in range(50))
@@ -82,7 +83,7 @@ fn looks_from_within_see_what_threads_do_at_once() {
     written = os.listdir(path)";
         target.exec(snapshot);
         assert_eq!(target.eval("'meta.json' in written"), json!(true));
-        target.exec("found = leakhunt.findings(seconds=2, scans=5)");
+        target.exec("found = leakhunt.findings(seconds=1, scans=4)");
         let places = target.eval("[one.place for one in found.findings]");
         assert_eq!(places[0], json!("__main__.kept"), "{places}");
         assert_eq!(
