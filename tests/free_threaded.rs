@@ -4,7 +4,7 @@ use crate::support::leakhunt::program;
 use crate::support::module::package_for;
 use crate::support::{Leakhunt, Start, Target, all, on_each, skipped};
 
-/// Threads that work at once, a place that grows, and a lock that all of them take.
+/// Threads that work at once, a place that grows, and what opens and closes the door.
 const WORK: &str = "
 import tempfile, time
 stop, kept, failures = threading.Event(), [], []
@@ -19,9 +19,9 @@ def grow():
         time.sleep(0.01)
 def use_the_door():
     try:
-        for _ in range(300):
+        for _ in range(100):
             leakhunt.listen()
-            leakhunt.door()
+            leakhunt.unlisten()
     except BaseException as error:
         failures.append(repr(error))
 workers = [threading.Thread(target=one) for one in (churn, churn, grow)]
@@ -105,6 +105,7 @@ for user in users: user.start()
 for user in users: user.join()",
         );
         assert_eq!(target.eval("failures"), json!([]));
+        target.exec("leakhunt.listen()");
         Leakhunt::at(target.pid, "growth", &["--door", "--count", "1"])
             .run()
             .expect(0);
