@@ -116,7 +116,7 @@ fn stacks_and_names_are_those_of_the_target() {
 
 #[test]
 fn what_each_thread_waits_for_is_told() {
-    on_each_waiting(all(), |_, target| {
+    on_each_waiting(all(), |py, target| {
         for way in WAYS {
             let look = look(target.pid, way);
             for (name, waits_for) in [
