@@ -206,9 +206,11 @@ def test_leak():
 def test_marked():
     pass
 ";
-    // Whoever looks fails.
+    // Whoever looks fails. The package is for 3.9 and later; in 3.8 more is left of a test.
     let blind = "import os\nos.environ['LEAKHUNT_BIN'] = '/bin/false'\n";
-    with_pytest(few(), &[], |py, folder| {
+    let mut interpreters = few();
+    interpreters.retain(|py| py.version >= (3, 9, 0));
+    with_pytest(interpreters, &[], |py, folder| {
         let suite = Suite::new(&[
             ("leaky.py", LEAKY),
             ("test_a.py", tests),
