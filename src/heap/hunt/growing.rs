@@ -199,14 +199,27 @@ impl Finder<'_> {
     }
 
     /// Whether what grows at a place are weak references, and their keys, where Python drops the dead
-    /// ones: there are more and more as something else keeps what they refer to.
+    /// ones, or what a thread has of each `threading.local`: there are more and more as something else
+    /// keeps what they are for.
     fn is_book_of_living(&self, place: WayId, ways: &[WayId]) -> bool {
         let place = self.places.way(place);
-        ways.iter().all(|&way| {
-            let way = self.places.way(way);
-            let is_key = matches!(way.label.name(), LabelName::Key(_));
-            is_key || is_weak_reference(&self.snapshot.types[way.type_id.0 as usize])
-        }) && (self.drops_the_dead(place) || self.are_tables_of_subclasses(place, ways))
+        let all_but_keys_are = |is_wanted: fn(&Type) -> bool| {
+            ways.iter().all(|&way| {
+                let way = self.places.way(way);
+                let is_key = matches!(way.label.name(), LabelName::Key(_));
+                is_key || is_wanted(&self.snapshot.types[way.type_id.0 as usize])
+            })
+        };
+        let drops_the_dead =
+            || self.drops_the_dead(place) || self.are_tables_of_subclasses(place, ways);
+        all_but_keys_are(is_weak_reference) && drops_the_dead()
+            || all_but_keys_are(is_part_of_local) && self.is_of_a_thread(place)
+    }
+
+    /// Whether a place is the `dict` of a thread's state.
+    fn is_of_a_thread(&self, place: &Way) -> bool {
+        let path = self.places.paths().to(self.snapshot, place.first);
+        path.is_some_and(|path| matches!(path.root, PathRoot::Thread { .. }))
     }
 
     /// Whether what grows is in tables of the subclasses of static types, which from 3.12 on the
@@ -370,6 +383,11 @@ fn is_noteworthy(values: &[u64]) -> bool {
     };
     let n_rises = values.windows(2).filter(|pair| pair[0] < pair[1]).count();
     last.saturating_sub(*first) >= FEWEST_MORE && n_rises >= 2
+}
+
+/// What a thread's state refers to for each `threading.local`, as long as that lives.
+fn is_part_of_local(of_type: &Type) -> bool {
+    of_type.name == *"_localdummy"
 }
 
 /// Up to 3.8 the type says nothing of its module.

@@ -458,3 +458,19 @@ fn a_table_of_subclasses_is_not_what_may_grow_either() {
     });
     assert!(seen.unclear.is_empty());
 }
+
+#[test]
+fn what_a_thread_has_of_each_thread_local_does_not_grow_of_itself() {
+    let handlers = grown(|n| {
+        let (mut heap, shop) = shop();
+        fill(&mut heap, shop, "HANDLERS", "shop.Handler", n);
+        let of_thread = heap.object("dict");
+        heap.named_root(RootKind::Thread, of_thread, 7, "dict");
+        for index in 0..n {
+            let dummy = heap.object("_thread._localdummy");
+            heap.entry(of_thread, &format!("thread.local.{index}"), dummy);
+        }
+        heap.finish()
+    });
+    assert_eq!(handlers, ["shop.Handler"]);
+}
