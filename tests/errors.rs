@@ -128,16 +128,14 @@ fn a_stopped_process() {
         let mut target = Target::start(py, "idle");
         let before = Fingerprint::of(&mut target);
         let pid = target.pid;
-        kill(pid, libc::SIGSTOP);
-        let is_stopped = || status_field(pid, "State").is_some_and(|state| state.starts_with('T'));
-        eventually(LIMIT, || is_stopped().then_some(())).unwrap();
+        target.stop();
         refused(
             pid,
             &format!("process {pid} is stopped"),
             &format!("kill -CONT {pid}"),
         );
-        assert!(is_stopped(), "it is still stopped");
-        kill(pid, libc::SIGCONT);
+        assert!(target.is_stopped(), "it is still stopped");
+        target.resume();
         assert_unharmed(&before, &mut target);
         target.finish_unharmed();
     });

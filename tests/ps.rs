@@ -42,9 +42,9 @@ fn each_interpreter_is_listed_with_its_version() {
 #[test]
 fn what_cannot_be_attached_has_a_reason() {
     let mut target = Target::start(python3(), "idle");
-    crate::support::proc::kill(target.pid, libc::SIGSTOP);
+    target.stop();
     let document = Leakhunt::new(["ps", "--json"]).run().expect(0).json();
-    crate::support::proc::kill(target.pid, libc::SIGCONT);
+    target.resume();
     let entry = entry(&document, target.pid).unwrap_or_else(|| panic!("not in {document}"));
     assert!(entry.to_string().contains("SIGSTOP"), "{entry}");
     assert!(

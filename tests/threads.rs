@@ -4,7 +4,6 @@ use std::process::{Command, Stdio};
 use serde_json::{Value, json};
 
 use crate::support::packages::packages;
-use crate::support::proc::{kill, status_field};
 use crate::support::{
     Fingerprint, Interpreter, LIMIT, Leakhunt, Start, Target, all, assert_unharmed, eventually,
     few, on_each, python3, skipped,
@@ -49,6 +48,21 @@ fn skips(py: &Interpreter) -> bool {
     false
 }
 
+/// Checks a claim on such a target of each interpreter that can have one.
+fn on_each_waiting<'a>(
+    interpreters: impl IntoIterator<Item = &'a Interpreter>,
+    claim: impl Fn(&Interpreter, &mut Target),
+) {
+    on_each(interpreters, |py| {
+        if skips(py) {
+            return;
+        }
+        let mut target = waiting(py);
+        claim(py, &mut target);
+        target.finish_unharmed();
+    });
+}
+
 /// The one line of JSON of a look.
 fn look(pid: u32, args: &[&str]) -> Value {
     let done = Leakhunt::at(pid, "threads", args)
@@ -75,11 +89,7 @@ fn frames(thread: &Value) -> Vec<Value> {
 
 #[test]
 fn stacks_and_names_are_those_of_the_target() {
-    on_each(all(), |py| {
-        if skips(py) {
-            return;
-        }
-        let mut target = waiting(py);
+    on_each_waiting(all(), |_, target| {
         let expected = target.eval("stacks()");
         let expected = expected.as_array().unwrap();
         for way in WAYS {
@@ -108,17 +118,12 @@ fn stacks_and_names_are_those_of_the_target() {
                 }
             }
         }
-        target.finish_unharmed();
     });
 }
 
 #[test]
 fn what_each_thread_waits_for_is_told() {
-    on_each(all(), |py| {
-        if skips(py) {
-            return;
-        }
-        let target = waiting(py);
+    on_each_waiting(all(), |_, target| {
         for way in WAYS {
             let look = look(target.pid, way);
             for (name, waits_for) in [
@@ -143,17 +148,12 @@ fn what_each_thread_waits_for_is_told() {
                 assert_eq!(named(&look, name)["target"], target, "{way:?}: {name}");
             }
         }
-        target.finish_unharmed();
     });
 }
 
 #[test]
 fn threads_that_wait_for_each_other_are_named() {
-    on_each(all(), |py| {
-        if skips(py) {
-            return;
-        }
-        let target = waiting(py);
+    on_each_waiting(all(), |_, target| {
         for way in WAYS {
             let look = look(target.pid, way);
             let (one, other) = (named(&look, "plain first"), named(&look, "reentrant first"));
@@ -184,17 +184,12 @@ fn threads_that_wait_for_each_other_are_named() {
             assert!(text.contains("\ndeadlock:\n"), "{text}");
             assert!(text.contains(&line), "{line:?} in {text}");
         }
-        target.finish_unharmed();
     });
 }
 
 #[test]
 fn the_lines_of_home_assistant_are_those_of_traceback() {
-    on_each(all(), |py| {
-        if skips(py) {
-            return;
-        }
-        let mut target = waiting(py);
+    on_each_waiting(all(), |_, target| {
         let expected = target.eval("stacks()[1:]");
         let lines = |is_kept: &dyn Fn(&str) -> bool| -> String {
             let threads = expected.as_array().unwrap().iter();
@@ -226,17 +221,12 @@ fn the_lines_of_home_assistant_are_those_of_traceback() {
             main.starts_with("Thread [MainThread]: File \"<string>\""),
             "{main}"
         );
-        target.finish_unharmed();
     });
 }
 
 #[test]
 fn values_of_variables_are_told_where_they_are_asked_for() {
-    on_each(few(), |py| {
-        if skips(py) {
-            return;
-        }
-        let target = waiting(py);
+    on_each_waiting(few(), |_, target| {
         for way in WAYS {
             let place = |look: &Value| -> Value {
                 let stack = named(look, "event é")["stack"].as_array().unwrap().clone();
@@ -254,7 +244,6 @@ fn values_of_variables_are_told_where_they_are_asked_for() {
             let without = look(target.pid, way);
             assert_eq!(place(&without)["locals"], Value::Null, "{way:?}");
         }
-        target.finish_unharmed();
     });
 }
 
@@ -294,11 +283,8 @@ fn a_stopped_target_is_read_from_outside_and_stays_stopped() {
     on_each(few(), |py| {
         let mut target = Target::start(py, "idle");
         let before = Fingerprint::of(&mut target);
-        let pid = target.pid;
-        kill(pid, libc::SIGSTOP);
-        let is_stopped = || status_field(pid, "State").is_some_and(|state| state.starts_with('T'));
-        eventually(LIMIT, || is_stopped().then_some(())).unwrap();
-        let look = look(pid, &[]);
+        target.stop();
+        let look = look(target.pid, &[]);
         assert_eq!(look["source"], "outside", "{look}");
         let main = named(&look, "MainThread");
         assert_eq!(main["waits_for"], "stopped", "{main}");
@@ -307,8 +293,8 @@ fn a_stopped_target_is_read_from_outside_and_stays_stopped() {
             names.ends_with(&[json!("serve"), json!("<module>")]),
             "{main}"
         );
-        assert!(is_stopped(), "it is still stopped");
-        kill(pid, libc::SIGCONT);
+        assert!(target.is_stopped(), "it is still stopped");
+        target.resume();
         assert_unharmed(&before, &mut target);
         target.finish_unharmed();
     });
@@ -437,11 +423,7 @@ fn stacks_are_those_of_py_spy() {
         Ok(folder) => folder,
         Err(why) => return skipped("the comparison with py-spy", &why),
     };
-    on_each(few(), |py| {
-        if skips(py) {
-            return;
-        }
-        let target = waiting(py);
+    on_each_waiting(few(), |py, target| {
         let mut spy = Command::new(folder.join("bin/py-spy"));
         spy.args(["dump", "--json", "--pid", &target.pid.to_string()]);
         let done = spy.output().unwrap();
@@ -469,7 +451,6 @@ fn stacks_are_those_of_py_spy() {
             n_compared += 1;
         }
         assert!(n_compared >= 10, "{theirs}");
-        target.finish_unharmed();
     });
 }
 

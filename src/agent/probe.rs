@@ -136,6 +136,9 @@ pub(crate) unsafe fn run(capi: &CApi, source: &str, text: &mut ObjectText) {
 }
 
 /// The globals that a source leaves, a new reference; `None` when it raised.
+///
+/// # Safety
+/// The caller holds the GIL.
 unsafe fn execute(capi: &CApi, source: &str) -> Option<Object> {
     const FILE_INPUT: c_int = 257;
     let mut budget = Budget::new(MEMORY_LIMIT_BYTES);

@@ -22,18 +22,11 @@ pub struct KernelThread {
     pub user_time: Duration,
     /// CPU time in the kernel.
     pub system_time: Duration,
-    /// The kernel's function that it sleeps in; `None` where the kernel does not say.
-    pub wait_channel: Option<String>,
     /// The system call that it sleeps in. `None` while it runs, and for who may not trace it.
     pub syscall: Option<Syscall>,
 }
 
 impl KernelThread {
-    /// CPU time over all.
-    pub fn cpu_time(&self) -> Duration {
-        self.user_time + self.system_time
-    }
-
     /// One thread, once more; `None` where it is gone.
     pub fn read_again(&self, pid: u32) -> Option<Self> {
         Self::read(pid, self.native_id, ticks_per_second())
@@ -54,16 +47,15 @@ impl KernelThread {
             state: stat.state,
             user_time: time(stat.user_ticks),
             system_time: time(stat.system_ticks),
-            wait_channel: read("wchan").ok().and_then(|text| wait_channel(&text)),
             syscall: read("syscall").ok().and_then(|text| Syscall::parse(&text)),
         })
     }
 }
 
 /// The most threads that are looked at.
-pub const MOST_THREADS: usize = 10_000;
+pub(crate) const MOST_THREADS: usize = 10_000;
 
-/// The threads of a process, by number: at most [`MOST_THREADS`]. About 50 µs each; nothing is stopped.
+/// The threads of a process, by number: at most 10,000. About 50 µs each; nothing is stopped.
 ///
 /// # Errors
 /// When there is no such process.
@@ -121,12 +113,6 @@ fn inner_id(status: &str) -> Option<u32> {
         .lines()
         .find_map(|line| line.strip_prefix("NSpid:"))?;
     line.split_whitespace().next_back()?.parse().ok()
-}
-
-/// `0` stands for none.
-fn wait_channel(text: &str) -> Option<String> {
-    let text = text.trim();
-    (!text.is_empty() && text != "0").then(|| text.to_owned())
 }
 
 #[cfg(test)]

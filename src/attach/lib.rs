@@ -66,7 +66,7 @@ pub use discover::{Candidate, TreeProcess, candidates, process_tree};
 pub use error::AttachError;
 pub use front_door::FrontDoor;
 pub use image::{AgentImage, ImageError};
-pub use kernel_threads::{KernelThread, MOST_THREADS, kernel_threads};
+pub use kernel_threads::{KernelThread, kernel_threads};
 pub use maps::mapped_files;
 pub use session::{AttachOptions, AttachReport, attach};
 pub use stacks::{

@@ -5,6 +5,7 @@
 //! tells the protocol alone.
 
 mod endpoint;
+mod family;
 mod inet;
 mod link;
 mod peers;
@@ -18,6 +19,7 @@ use std::fs;
 use leakhunt_heap::Destination;
 
 pub(crate) use endpoint::Endpoint;
+pub(crate) use family::family_name;
 pub(crate) use state::State;
 #[cfg(test)]
 pub(crate) use within::Tcp;
@@ -28,7 +30,7 @@ pub(crate) use within::{Within, within};
 pub(crate) struct KernelSocket {
     /// What `/proc/PID/fd` calls it by.
     pub(crate) inode: u64,
-    /// `inet`, `inet6`, `unix`, `netlink`, `packet`; empty where it is not known.
+    /// As [`family_name`]; empty where it is not known.
     pub(crate) family: &'static str,
     /// `tcp`, `udp`, `stream`, `dgram`, …; what `/proc/PID/fd` tells of a socket that is in no table.
     pub(crate) protocol: String,
@@ -45,6 +47,23 @@ pub(crate) struct KernelSocket {
     pub(crate) receive_queue: Option<u64>,
     /// Bytes that were sent and not acknowledged; `None` where it is not known.
     pub(crate) send_queue: Option<u64>,
+}
+
+impl KernelSocket {
+    /// One of which no more is known.
+    fn unconnected(inode: u64, family: &'static str, protocol: String) -> Self {
+        Self {
+            inode,
+            family,
+            protocol,
+            state: State::Unconnected,
+            local: None,
+            peer: None,
+            peer_inode: None,
+            receive_queue: None,
+            send_queue: None,
+        }
+    }
 }
 
 /// The sockets of a process at one moment.
@@ -126,17 +145,7 @@ fn unlisted(inode: u64, protocol: String) -> KernelSocket {
         "UDPv6" => ("inet6", "udp".to_owned()),
         other => ("", other.to_lowercase()),
     };
-    KernelSocket {
-        inode,
-        family,
-        protocol,
-        state: State::Unconnected,
-        local: None,
-        peer: None,
-        peer_inode: None,
-        receive_queue: None,
-        send_queue: None,
-    }
+    KernelSocket::unconnected(inode, family, protocol)
 }
 
 /// The kernel's name for the protocol of a socket, `TCP`, `UNIX-STREAM`; empty where it does not tell.

@@ -235,7 +235,7 @@ impl Task {
 }
 
 impl Future {
-    /// `a task`, `a gather of 3, of which 2 are not done`, `a future`.
+    /// `a task`, `a gather of 3, 2 of them not done`, `a future`.
     pub(crate) fn kind(&self) -> String {
         match (self.is_task, self.n_children, self.n_pending) {
             (true, ..) => "a task".into(),

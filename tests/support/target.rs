@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::interpreters::Interpreter;
 use super::limit::{LIMIT, ended, eventually};
-use super::proc::{descendants, innermost_pid};
+use super::proc::{descendants, innermost_pid, kill, status_field};
 
 /// What a target that ends by itself exits with.
 pub(crate) const EXIT_CODE: i32 = 7;
@@ -257,6 +257,23 @@ impl Target {
     /// Whether it still runs.
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Stops it by a signal, and waits until it stands.
+    pub(crate) fn stop(&self) {
+        kill(self.pid, libc::SIGSTOP);
+        let stopped = eventually(LIMIT, || self.is_stopped().then_some(()));
+        assert!(stopped.is_some(), "{self:?} does not stop");
+    }
+
+    /// Whether a signal has stopped it.
+    pub(crate) fn is_stopped(&self) -> bool {
+        status_field(self.pid, "State").is_some_and(|state| state.starts_with('T'))
+    }
+
+    /// Ends a `stop`.
+    pub(crate) fn resume(&self) {
+        kill(self.pid, libc::SIGCONT);
     }
 
     /// Closes its stdin, at which it ends by itself, and waits for that.

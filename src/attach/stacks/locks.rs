@@ -134,11 +134,7 @@ impl<'a> Locks<'a> {
         waits: &mut BTreeMap<u64, LockWait>,
         threads: &[Searched<'_>],
     ) {
-        let wanted = |waits: &BTreeMap<u64, LockWait>| -> Vec<u64> {
-            let plain = waits.values().filter(|wait| wait.holder.is_none());
-            plain.map(|wait| wait.address).collect()
-        };
-        if wanted(waits).is_empty() {
+        if waits.values().all(|wait| wait.holder.is_some()) {
             return;
         }
         let all = threads

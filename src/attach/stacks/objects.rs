@@ -221,13 +221,7 @@ impl Objects<'_> {
         // From 3.13 on the array of a split table's values has a head of 8 bytes.
         let first = values + if self.layout.minor >= 13 { 8 } else { 0 };
         let values = self.words(first, keys.len() as u64)?;
-        let pairs = keys.into_iter().zip(values);
-        Some(
-            pairs
-                .map(|((key, _), value)| (key, value))
-                .filter(|entry| entry.1 != 0)
-                .collect(),
-        )
+        Some(set_entries(&keys, &values))
     }
 
     /// The entries of a keys object, with what stands behind each key.
@@ -314,13 +308,7 @@ impl Objects<'_> {
         }
         let keys = self.keys(self.pointer(self.cached_keys_place(type_object))?)?;
         let values = self.words(first, keys.len() as u64)?;
-        let pairs = keys.into_iter().zip(values);
-        Some(
-            pairs
-                .map(|((key, _), value)| (key, value))
-                .filter(|entry| entry.1 != 0)
-                .collect(),
-        )
+        Some(set_entries(&keys, &values))
     }
 
     /// The globals of a module.
@@ -338,4 +326,10 @@ impl Objects<'_> {
             .find(|entry| self.is_text(entry.0, name))
             .map(|entry| entry.1)
     }
+}
+
+/// Each key with its value, of a table whose keys and values are apart; a key without a value has 0 there.
+fn set_entries(keys: &[(u64, u64)], values: &[u64]) -> Vec<(u64, u64)> {
+    let pairs = keys.iter().map(|entry| entry.0).zip(values.iter().copied());
+    pairs.filter(|entry| entry.1 != 0).collect()
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, ValueEnum};
 use regex::Regex;
 
-use super::TargetArgs;
+use super::{Common, TargetArgs};
 use crate::quantity::duration_over_zero;
 
 /// How often to look, what to show and how.
@@ -30,6 +30,16 @@ pub(crate) struct InventoryArgs {
     pub(crate) format: InventoryFormat,
     #[command(flatten)]
     pub(crate) target: TargetArgs,
+}
+
+impl InventoryArgs {
+    /// The format, which `--json` says, too.
+    pub(crate) fn format(&self, common: &Common) -> InventoryFormat {
+        match common.json {
+            true => InventoryFormat::Json,
+            false => self.format,
+        }
+    }
 }
 
 /// How an inventory is shown.

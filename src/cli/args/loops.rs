@@ -53,9 +53,9 @@ Examples:
 /// Debug mode of event loops: look at it, switch it on and off.
 ///
 /// In debug mode asyncio logs callbacks that take long and coroutines that nobody awaited, and keeps
-/// where each handle and task was made. `on` and `off` run in the process itself, which all other
-/// commands do not: they set the mode of each loop, and `on` raises the root logger to INFO where it
-/// shows less, so that the messages are seen. `off` restores what was before the first `on`.
+/// where each handle and task was made. `on` and `off` run Python in the process itself, which no other
+/// command does: they set the mode of each loop, and `on` sets the root logger to INFO where it shows
+/// less, so that the messages are seen. `off` restores what was before the first `on`.
 #[derive(Args, Debug)]
 #[command(after_help = ASYNCIO_DEBUG_EXAMPLES, after_long_help = format!("{ASYNCIO_DEBUG_EXAMPLES}\n\n{EXIT_CODES}"))]
 pub(crate) struct AsyncioDebugArgs {

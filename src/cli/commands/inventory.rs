@@ -160,11 +160,7 @@ fn watch<I: Inventory>(
     output: &Output,
 ) -> anyhow::Result<Exit> {
     let mut door = Door::new(target, &args.target, interrupts, output)?;
-    let format = if common.json {
-        InventoryFormat::Json
-    } else {
-        args.format
-    };
+    let format = args.format(common);
     let default_limit = match format {
         InventoryFormat::Table => LIMIT,
         InventoryFormat::Ha | InventoryFormat::Json => 0,

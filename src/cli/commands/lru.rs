@@ -38,7 +38,7 @@ const LRU_DICT: [&str; 2] = ["_lru.LRU", "lru.LRU"];
 pub(super) fn run(args: &LruArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
     let inventory = Caches {
         is_quick: args.quick,
-        is_ha: args.inventory.format == InventoryFormat::Ha && !common.json,
+        is_ha: args.inventory.format(common) == InventoryFormat::Ha,
         wanted: args.inventory.r#match.clone(),
         lines: Vec::new(),
         before: HashMap::new(),

@@ -24,7 +24,7 @@ pub(super) fn run(args: &ScheduledArgs, common: &Common, output: &Output) -> any
     let inventory = Scheduled {
         is_grouped: args.group,
         has_paths: args.paths,
-        is_ha: args.inventory.format == InventoryFormat::Ha && !common.json,
+        is_ha: args.inventory.format(common) == InventoryFormat::Ha,
         has_asyncio: false,
         loops: Vec::new(),
     };

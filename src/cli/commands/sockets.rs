@@ -18,7 +18,7 @@ use crate::sockets::{
 };
 
 pub(super) fn run(args: &SocketsArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
-    if args.inventory.format == InventoryFormat::Ha && !common.json {
+    if args.inventory.format(common) == InventoryFormat::Ha {
         return inventory::run(reprs::SocketReprs, &args.inventory, common, output);
     }
     let sockets = Sockets {

@@ -24,11 +24,10 @@ const TYPES: [&str; 5] = [
 ];
 
 pub(super) fn run(args: &TasksArgs, common: &Common, output: &Output) -> anyhow::Result<Exit> {
-    let format = &args.inventory.format;
     let tasks = Tasks {
         shape: args.shape(),
         is_quick: args.quick,
-        with_reprs: !common.json && *format == InventoryFormat::Ha,
+        with_reprs: args.inventory.format(common) == InventoryFormat::Ha,
         has_asyncio: false,
         loops: Vec::new(),
         seen: HashMap::new(),
@@ -63,7 +62,7 @@ impl Inventory for Tasks {
         let mut probed = inventory::probe(session, scene, &TYPES, &[], &source)?;
         let look = Look::from_rows(std::mem::take(&mut probed.rows));
         let mut missing = probed.missing;
-        missing.extend((0..look.n_unreadable).map(|_| unreadable()));
+        missing.extend((0..look.n_unreadable).map(|_| Missing::unreadable()));
         self.has_asyncio = look.has_asyncio;
         self.loops = look.loops;
         let tasks = look
@@ -201,12 +200,4 @@ fn find_holders<L: Link>(
 
 fn holder(held: Option<&Held>) -> &str {
     held.map_or("", |held| &held.holder)
-}
-
-fn unreadable() -> Missing {
-    Missing {
-        address: 0,
-        type_name: "row".into(),
-        why: "what came is no answer".into(),
-    }
 }

@@ -76,11 +76,7 @@ impl Inventory for LiveThreads<'_> {
         let probed = inventory::probe(session, scene, &[], &[], &source)?;
         let told = told(probed.rows);
         let mut missing = probed.missing;
-        missing.extend((0..told.n_unreadable).map(|_| Missing {
-            address: 0,
-            type_name: "row".into(),
-            why: "what came is no answer".into(),
-        }));
+        missing.extend((0..told.n_unreadable).map(|_| Missing::unreadable()));
         look.add(told);
         Ok(self.taken(look, missing, probed.pause_us))
     }

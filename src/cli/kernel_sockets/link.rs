@@ -1,13 +1,14 @@
 //! The tables of netlink and packet sockets.
 
-use super::{Endpoint, KernelSocket, State};
+use super::{Endpoint, KernelSocket};
 
 /// `sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode`.
 pub(super) fn netlink(table: &str) -> Vec<KernelSocket> {
     let socket = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let mut socket = unconnected(fields.get(9)?.parse().ok()?, "netlink");
-        socket.protocol = netlink_protocol(fields.get(1)?.parse().ok()?).to_owned();
+        let inode = fields.get(9)?.parse().ok()?;
+        let protocol = netlink_protocol(fields.get(1)?.parse().ok()?);
+        let mut socket = KernelSocket::unconnected(inode, "netlink", protocol.to_owned());
         socket.local = Some(Endpoint::Netlink(fields.get(2)?.parse().ok()?));
         socket.receive_queue = fields.get(4)?.parse().ok();
         socket.send_queue = fields.get(5)?.parse().ok();
@@ -20,13 +21,13 @@ pub(super) fn netlink(table: &str) -> Vec<KernelSocket> {
 pub(super) fn packet(table: &str) -> Vec<KernelSocket> {
     let socket = |line: &str| {
         let fields: Vec<&str> = line.split_whitespace().collect();
-        let mut socket = unconnected(fields.get(8)?.parse().ok()?, "packet");
+        let inode = fields.get(8)?.parse().ok()?;
         let protocol = match *fields.get(2)? {
             "3" => "raw",
             "2" => "dgram",
             _ => "other",
         };
-        socket.protocol = protocol.to_owned();
+        let mut socket = KernelSocket::unconnected(inode, "packet", protocol.to_owned());
         socket.local = Some(Endpoint::Link {
             protocol: u16::from_str_radix(fields.get(3)?, 16).ok()?,
             interface: fields.get(4)?.parse().ok()?,
@@ -35,20 +36,6 @@ pub(super) fn packet(table: &str) -> Vec<KernelSocket> {
         Some(socket)
     };
     table.lines().filter_map(socket).collect()
-}
-
-fn unconnected(inode: u64, family: &'static str) -> KernelSocket {
-    KernelSocket {
-        inode,
-        family,
-        protocol: String::new(),
-        state: State::Unconnected,
-        local: None,
-        peer: None,
-        peer_inode: None,
-        receive_queue: None,
-        send_queue: None,
-    }
 }
 
 /// Names of `linux/netlink.h`; those that programs use.

@@ -46,15 +46,9 @@ fn socket(line: &str) -> Option<KernelSocket> {
     // A path may hold blanks.
     let path = rest;
     Some(KernelSocket {
-        inode,
-        family: "unix",
-        protocol: protocol.to_owned(),
         state,
         local: (!path.is_empty()).then(|| Endpoint::Unix(path.to_owned())),
-        peer: None,
-        peer_inode: None,
-        receive_queue: None,
-        send_queue: None,
+        ..KernelSocket::unconnected(inode, "unix", protocol.to_owned())
     })
 }
 

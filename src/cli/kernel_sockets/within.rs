@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
-use super::{Endpoint, State};
+use super::{Endpoint, State, family_name};
 use crate::session::OpenSocket;
 
 /// Of one socket.
@@ -47,20 +47,10 @@ pub(crate) fn within(open: &[OpenSocket]) -> BTreeMap<u64, Within> {
         .collect()
 }
 
-/// The family of a `struct sockaddr`; empty for one that is not spoken of here.
+/// The family of a `struct sockaddr`.
 fn family(address: &[u8]) -> &'static str {
-    match number::<2>(address, 0).map(u16::from_ne_bytes) {
-        Some(1) => "unix",
-        Some(2) => "inet",
-        Some(10) => "inet6",
-        Some(16) => "netlink",
-        Some(17) => "packet",
-        Some(29) => "can",
-        Some(31) => "bluetooth",
-        Some(38) => "alg",
-        Some(40) => "vsock",
-        _ => "",
-    }
+    let number = number::<2>(address, 0).map(u16::from_ne_bytes);
+    number.map_or("", |number| family_name(number.into()))
 }
 
 /// `None` for an address of nothing.

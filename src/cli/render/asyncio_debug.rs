@@ -7,8 +7,8 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
 
+use super::inventory::{Head, framed, pause_ms, shown};
 use super::json_line;
 use super::numbers::{counted, duration};
 use super::table::{Emphasis, number, table, text};
@@ -46,12 +46,6 @@ pub(crate) fn asyncio_debug(
     }
 }
 
-fn shown<'a>(listing: &'a Listing<LoopMode>, how: &How) -> &'a [Listed<LoopMode>] {
-    let n = listing.items.len();
-    let limit = if how.limit == 0 { n } else { how.limit.min(n) };
-    &listing.items[..limit]
-}
-
 fn as_table(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> String {
     let columns = [
         text("loop"),
@@ -60,7 +54,7 @@ fn as_table(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> Str
         number("slow from"),
         text("note"),
     ];
-    let shown = shown(listing, how);
+    let shown = shown(&listing.items, how);
     let rows = shown.iter().map(|listed| {
         let emphasis = match listed.item.debug {
             Some(true) => Emphasis::Strong,
@@ -68,20 +62,13 @@ fn as_table(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> Str
         };
         (emphasis, row(listed))
     });
-    let mut out = String::new();
-    if listing.is_repeated {
-        let _ = writeln!(out, "look {}", listing.look);
-    }
-    out.push_str(&table(&columns, rows, how.color));
+    let mut out = table(&columns, rows, how.color);
     let hidden = listing.items.len() - shown.len();
     if hidden > 0 {
         let _ = writeln!(out, "{} not shown", counted(hidden as u64, "loop"));
     }
     out.push_str(&process_lines(view.process));
-    if listing.is_repeated {
-        out.push('\n');
-    }
-    out
+    framed(listing, out)
 }
 
 fn row(listed: &Listed<LoopMode>) -> Vec<String> {
@@ -167,10 +154,8 @@ fn level_text(level: i64) -> String {
 
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: String,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     action: &'static str,
     pause_ms: f64,
     root_level: Option<i64>,
@@ -203,16 +188,13 @@ struct LoopRow<'a> {
 fn json(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> Vec<u8> {
     let process = view.process;
     json_line(&Document {
-        schema: ASYNCIO_DEBUG_SCHEMA,
-        pid: listing.pid,
-        time: listing.time.format(&Rfc3339).unwrap_or_default(),
-        look: listing.look,
+        head: Head::new(ASYNCIO_DEBUG_SCHEMA, listing),
         action: match view.action {
             AsyncioDebugAction::On => "on",
             AsyncioDebugAction::Off => "off",
             AsyncioDebugAction::Status => "status",
         },
-        pause_ms: listing.pause_us as f64 / 1000.0,
+        pause_ms: pause_ms(listing),
         root_level: process.root_level,
         root_level_before: process.root_level_before,
         root_handlers: process.root_handlers,
@@ -220,7 +202,7 @@ fn json(listing: &Listing<LoopMode>, view: &DebugView<'_>, how: &How) -> Vec<u8>
         dev_mode: process.dev_mode,
         variable: process.variable,
         n_loops: listing.n_items,
-        loops: shown(listing, how).iter().map(loop_row).collect(),
+        loops: shown(&listing.items, how).iter().map(loop_row).collect(),
     })
 }
 

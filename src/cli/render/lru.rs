@@ -4,18 +4,17 @@
 mod tests;
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use serde::Serialize;
-use time::format_description::well_known::Rfc3339;
 
+use super::inventory::{Head, framed, last_line, pause_ms, shown};
 use super::json_line;
-use super::numbers::{bytes, count, count_delta, counted, duration};
+use super::numbers::{bytes, count, count_delta};
 use super::table::{Emphasis, number, table, text};
 use super::text::{cut_start, escape_controls};
 use crate::args::InventoryFormat;
 use crate::caches::{Cache, HaLine, Mark};
-use crate::commands::inventory::{How, Listed, Listing};
+use crate::commands::inventory::{Held, How, Listed, Listing};
 
 /// The name and version of the JSON schema.
 const LRU_SCHEMA: &str = "leakhunt.lru/1";
@@ -31,15 +30,6 @@ pub(crate) fn lru(listing: &Listing<Cache>, lines: &[HaLine], how: &How) -> Vec<
     }
 }
 
-fn shown<'a, T>(items: &'a [T], how: &How) -> &'a [T] {
-    let limit = if how.limit == 0 {
-        items.len()
-    } else {
-        how.limit
-    };
-    &items[..limit.min(items.len())]
-}
-
 fn as_table(listing: &Listing<Cache>, how: &How) -> String {
     let shown = shown(&listing.items, how);
     let has_before = shown.iter().any(|listed| listed.item.since.is_some());
@@ -52,24 +42,8 @@ fn as_table(listing: &Listing<Cache>, how: &How) -> String {
     columns.extend([text("at"), text("note")]);
     let rows = shown.iter().map(|listed| row(listed, has_before));
     let mut out = table(&columns, rows, how.color);
-    let hidden = listing.items.len() - shown.len();
-    let mut end = counted(listing.items.len() as u64, "cache");
-    if hidden > 0 {
-        let _ = write!(end, ", {} not shown", count(hidden as u64));
-    }
-    if listing.look > 1 && listing.n_gone > 0 {
-        let _ = write!(
-            end,
-            ", {} gone since the last look",
-            count(listing.n_gone as u64)
-        );
-    }
-    let pause = duration(Duration::from_micros(listing.pause_us));
-    let _ = writeln!(out, "{end}  pause {pause}");
-    if listing.is_repeated {
-        return format!("look {}\n{out}\n", listing.look);
-    }
-    out
+    out.push_str(&last_line(listing, listing.items.len(), "cache", how));
+    framed(listing, out)
 }
 
 fn row(listed: &Listed<Cache>, has_before: bool) -> (Emphasis, Vec<String>) {
@@ -155,10 +129,8 @@ fn as_lines(lines: &[HaLine], how: &How) -> String {
 
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: String,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     pause_ms: f64,
     n_caches: usize,
     n_gone: usize,
@@ -199,11 +171,8 @@ struct Row<'a> {
 
 fn json(listing: &Listing<Cache>, how: &How) -> Vec<u8> {
     json_line(&Document {
-        schema: LRU_SCHEMA,
-        pid: listing.pid,
-        time: listing.time.format(&Rfc3339).unwrap_or_default(),
-        look: listing.look,
-        pause_ms: listing.pause_us as f64 / 1000.0,
+        head: Head::new(LRU_SCHEMA, listing),
+        pause_ms: pause_ms(listing),
         n_caches: listing.n_items,
         n_gone: listing.n_gone,
         n_missing: listing.missing.len(),
@@ -215,7 +184,6 @@ fn json_row(listed: &Listed<Cache>) -> Row<'_> {
     let cache = &listed.item;
     let first = cache.first_arguments.as_ref();
     let held = cache.held.as_ref();
-    let named = |text: &'_ String| -> Option<()> { (!text.is_empty()).then_some(()) };
     Row {
         address: cache.address,
         kind: cache.kind.key(),
@@ -236,8 +204,8 @@ fn json_row(listed: &Listed<Cache>) -> Row<'_> {
         first_arguments: first.map(|first| first.n_objects),
         keeps_self: cache.keeps_self(),
         retained_bytes: cache.retained_bytes(),
-        path: held.and_then(|held| named(&held.path).map(|()| held.path.as_str())),
-        holder: held.and_then(|held| named(&held.holder).map(|()| held.holder.as_str())),
+        path: held.and_then(Held::known_path),
+        holder: held.and_then(Held::known_holder),
         marks: cache.marks().into_iter().map(Mark::key).collect(),
         is_new: listed.is_new,
         hits_delta: cache.since.map(|since| since.hits),

@@ -8,6 +8,7 @@ pub(crate) mod dump;
 pub(crate) mod growth;
 mod growth_table;
 pub(crate) mod hunt;
+mod inventory;
 pub(crate) mod lru;
 pub(crate) mod numbers;
 pub(crate) mod paths;
@@ -34,4 +35,11 @@ fn json_line(document: &impl serde::Serialize) -> Vec<u8> {
     let mut line = serde_json::to_vec(document).unwrap_or_default();
     line.push(b'\n');
     line
+}
+
+/// A document of JSON for people, too.
+fn json_pretty(document: &impl serde::Serialize) -> Vec<u8> {
+    let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
+    text.push(b'\n');
+    text
 }

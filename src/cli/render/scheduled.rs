@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use time::OffsetDateTime;
 
+use super::inventory::{framed, last_line, limited, n_shown};
 use super::numbers::{count, counted, duration};
 use super::table::{Emphasis, number, table, text};
 use super::text::{cut_start, escape_controls};
@@ -38,16 +39,8 @@ pub(crate) fn scheduled(listing: &Listing<Handle>, view: &ScheduledView<'_>, how
     }
 }
 
-/// How many of so many are shown.
-fn n_shown(n: usize, how: &How) -> usize {
-    if how.limit == 0 { n } else { n.min(how.limit) }
-}
-
 fn as_table(listing: &Listing<Handle>, view: &ScheduledView<'_>, how: &How) -> String {
     let mut out = String::new();
-    if listing.is_repeated {
-        let _ = writeln!(out, "look {}", listing.look);
-    }
     for (index, of) in view.loops.iter().enumerate() {
         out.push_str(&loop_line(index, of, listing));
     }
@@ -59,24 +52,8 @@ fn as_table(listing: &Listing<Handle>, view: &ScheduledView<'_>, how: &How) -> S
         false => (handles(listing, view, how), listing.items.len(), "handle"),
     };
     out.push_str(&shown);
-    let mut end = counted(n as u64, what);
-    let n_hidden = n - n_shown(n, how);
-    if n_hidden > 0 {
-        let _ = write!(end, ", {} not shown", count(n_hidden as u64));
-    }
-    if listing.look > 1 && listing.n_gone > 0 {
-        let _ = write!(
-            end,
-            ", {} gone since the last look",
-            count(listing.n_gone as u64)
-        );
-    }
-    let pause = duration(Duration::from_micros(listing.pause_us));
-    let _ = writeln!(out, "{end}  pause {pause}");
-    if listing.is_repeated {
-        out.push('\n');
-    }
-    out
+    out.push_str(&last_line(listing, n, what, how));
+    framed(listing, out)
 }
 
 /// `loop 1: uvloop.Loop in MainThread, running, debug: 12 timers, 2 ready`.
@@ -268,11 +245,9 @@ fn due(now: OffsetDateTime, seconds: f64) -> Option<OffsetDateTime> {
 fn as_lines(listing: &Listing<Handle>, how: &How) -> String {
     let handles = listing.items.iter().map(|listed| &listed.item);
     let timers = handles.filter(|handle| handle.state == State::Waiting);
-    let lines: Vec<&str> = timers
-        .filter_map(|handle| handle.ha_line.as_deref())
-        .collect();
+    let lines = timers.filter_map(|handle| handle.ha_line.as_deref());
     let mut out = String::new();
-    for line in &lines[..n_shown(lines.len(), how)] {
+    for line in limited(lines, how) {
         let _ = writeln!(out, "{line}");
     }
     out

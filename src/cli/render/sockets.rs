@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::inventory::{limited, n_shown, pause};
 use super::numbers::{bytes, count, counted, duration};
 use super::table::{Column, Emphasis, number, table, text};
 use super::text::{cut_end, cut_start, escape_controls};
@@ -87,15 +88,11 @@ pub(crate) fn render(listing: &Listing<Item>, how: &How, has_descriptors: bool) 
 /// As Home Assistant's profiler logs it, which has one text for all programs.
 pub(crate) fn ha(listing: &Listing<SocketRepr>, how: &How) -> Vec<u8> {
     let mut lines = vec!["Sockets used by Home Assistant:".to_owned()];
-    let shown = limited(listing.items.iter(), how.limit);
+    let shown = limited(listing.items.iter(), how);
     lines.extend(shown.map(|one| escape_controls(&one.item.text).into_owned()));
     let mut text = lines.join("\n");
     text.push('\n');
     text.into_bytes()
-}
-
-fn limited<T>(all: impl Iterator<Item = T>, limit: usize) -> impl Iterator<Item = T> {
-    all.take(if limit == 0 { usize::MAX } else { limit })
 }
 
 fn sockets(listing: &Listing<Item>) -> impl Iterator<Item = (&Listed<Item>, &Socket)> {
@@ -131,7 +128,7 @@ fn tables(listing: &Listing<Item>, how: &How, has_descriptors: bool) -> String {
     if n_sockets > 0 {
         out.push('\n');
         out.push_str(&socket_table(listing, how));
-        more(&mut out, n_sockets, how.limit, "socket");
+        more(&mut out, n_sockets, how, "socket");
     }
     if has_descriptors {
         let n_others = descriptors(listing).count();
@@ -140,7 +137,7 @@ fn tables(listing: &Listing<Item>, how: &How, has_descriptors: bool) -> String {
         if n_others > 0 {
             out.push('\n');
             out.push_str(&descriptor_table(listing, how));
-            more(&mut out, n_others, how.limit, "descriptor");
+            more(&mut out, n_others, how, "descriptor");
         }
     }
     if listing.is_repeated {
@@ -173,8 +170,7 @@ fn head(listing: &Listing<Item>) -> String {
     if listing.n_gone > 0 {
         let _ = write!(head, ", {} gone", count(listing.n_gone as u64));
     }
-    let pause = duration(Duration::from_micros(listing.pause_us));
-    let _ = writeln!(head, ", pause {pause}");
+    let _ = writeln!(head, ", pause {}", pause(listing));
     head
 }
 
@@ -198,9 +194,10 @@ fn group_lines(out: &mut String, groups: &[&Group]) {
     }
 }
 
-fn more(out: &mut String, n_all: usize, limit: usize, what: &str) {
-    if limit > 0 && n_all > limit {
-        let rest = counted((n_all - limit) as u64, what);
+fn more(out: &mut String, n_all: usize, how: &How, what: &str) {
+    let n_hidden = n_all - n_shown(n_all, how);
+    if n_hidden > 0 {
+        let rest = counted(n_hidden as u64, what);
         let _ = writeln!(out, "{rest} more; --limit 0 shows all");
     }
 }
@@ -221,7 +218,7 @@ const COLUMNS: [fn() -> Column; 11] = [
 
 fn socket_table(listing: &Listing<Item>, how: &How) -> String {
     let columns: Vec<Column> = COLUMNS.iter().map(|column| column()).collect();
-    let shown: Vec<(Emphasis, Vec<String>)> = limited(sockets(listing), how.limit)
+    let shown: Vec<(Emphasis, Vec<String>)> = limited(sockets(listing), how)
         .map(|(one, socket)| {
             let mut cells = cells(socket).to_vec();
             if one.is_new {
@@ -293,10 +290,8 @@ fn cells(socket: &Socket) -> [String; 11] {
         (Some(object), Some(user)) => format!("{object} of {user}"),
         (object, _) => object.unwrap_or_default().to_owned(),
     };
-    let held = socket.held.as_ref().map(|held| {
-        let path = &held.path;
-        if path.is_empty() { &held.holder } else { path }
-    });
+    let held = socket.held.as_ref();
+    let held = held.map(|held| held.known_path().unwrap_or(&held.holder));
     let size = socket.object().map(|_| bytes(socket.size_bytes()));
     [
         fds.join(" "),
@@ -315,7 +310,7 @@ fn cells(socket: &Socket) -> [String; 11] {
 }
 
 fn descriptor_table(listing: &Listing<Item>, how: &How) -> String {
-    let rows = limited(descriptors(listing), how.limit).map(|(one, descriptor)| {
+    let rows = limited(descriptors(listing), how).map(|(one, descriptor)| {
         let new = if one.is_new { " new" } else { "" };
         let cells = vec![
             format!("{}{new}", descriptor.fd),

@@ -10,6 +10,7 @@ mod tree;
 
 use std::fmt::Write as _;
 
+use super::inventory::{changes, limited, n_shown, target_and_moment};
 use super::numbers::{count, counted};
 use super::text::escape_controls;
 use crate::args::{InventoryFormat, TaskShape};
@@ -50,7 +51,7 @@ impl TasksView<'_> {
     fn as_logged(&self) -> String {
         let mut text = String::new();
         let reprs = self.tasks().filter_map(|(task, _)| task.repr.as_ref());
-        for repr in limited(reprs, self.how.limit) {
+        for repr in limited(reprs, self.how) {
             let _ = writeln!(text, "Task: {repr}");
         }
         text
@@ -76,9 +77,8 @@ impl TasksView<'_> {
         let listing = self.listing;
         let n_tasks = self.tasks().count();
         let mut text = format!(
-            "process {}, {}: {}",
-            listing.pid,
-            super::rows::moment(micros(listing)),
+            "{}: {}",
+            target_and_moment(listing),
             counted(n_tasks as u64, "task")
         );
         let states = self.states();
@@ -93,15 +93,7 @@ impl TasksView<'_> {
                 counted(n_forgotten as u64, "coroutine")
             );
         }
-        if listing.is_repeated && listing.look > 1 {
-            let n_new = listing.items.iter().filter(|one| one.is_new).count();
-            let _ = write!(
-                text,
-                "; {} new, {} gone",
-                count(n_new as u64),
-                count(listing.n_gone as u64)
-            );
-        }
+        text.push_str(&changes(listing));
         text.push('\n');
         for one in self.loops {
             let n_here = self
@@ -138,10 +130,6 @@ impl TasksView<'_> {
     }
 }
 
-fn micros(listing: &Listing<Item>) -> i64 {
-    i64::try_from(listing.time.unix_timestamp_nanos() / 1000).unwrap_or(i64::MAX)
-}
-
 /// `running in thread MainThread (4121), in debug mode`.
 fn loop_state(one: &Loop) -> String {
     let state = match (one.closed, one.running) {
@@ -163,9 +151,15 @@ fn loop_state(one: &Loop) -> String {
     text
 }
 
-/// The first `limit`, or all for 0.
-fn limited<T>(all: impl Iterator<Item = T>, limit: usize) -> impl Iterator<Item = T> {
-    all.take(if limit == 0 { usize::MAX } else { limit })
+/// `3 lines not shown; --limit 0 shows all`, and nothing where all of `n` are shown.
+fn left_out(n: usize, what: &str, how: &How) -> String {
+    match n - n_shown(n, how) {
+        0 => String::new(),
+        n => format!(
+            "{} not shown; --limit 0 shows all\n",
+            counted(n as u64, what)
+        ),
+    }
 }
 
 /// `Task-5 waiting shop.worker.poll at worker.py:88`.
@@ -180,10 +174,9 @@ fn task_line(task: &Task) -> String {
 
 /// Who keeps it: `app.TASKS`, or what is known where that has no name.
 fn keeper(held: Option<&Held>) -> String {
-    match held {
-        None => String::new(),
-        Some(held) if !held.holder.is_empty() => escape_controls(&held.holder).into_owned(),
-        Some(held) if !held.path.is_empty() => escape_controls(&held.path).into_owned(),
-        Some(_) => "nothing that has a name".into(),
-    }
+    let Some(held) = held else {
+        return String::new();
+    };
+    let name = held.known_holder().or(held.known_path());
+    escape_controls(name.unwrap_or("nothing that has a name")).into_owned()
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 
 use leakhunt_attach::{GilState, LockKind};
 
+use super::inventory::{changes, limited, shown, target_and_moment};
 use super::numbers::{count, counted, duration};
 use super::table::{Emphasis, number, table, text};
 use super::text::{cut_end, escape_controls};
@@ -61,11 +62,7 @@ impl ThreadsView<'_> {
 
     /// The threads that are shown.
     fn shown(&self) -> &[Listed<Thread>] {
-        let items = &self.listing.items;
-        match self.how.limit {
-            0 => items,
-            limit => &items[..limit.min(items.len())],
-        }
+        shown(&self.listing.items, self.how)
     }
 
     /// `Thread [%s]: %s` of each thread that `threading` knows, but the main one.
@@ -77,11 +74,7 @@ impl ThreadsView<'_> {
             .items
             .iter()
             .filter(|one| one.item.name.is_some() && (self.with_main || !one.item.is_main));
-        let limit = match self.how.limit {
-            0 => usize::MAX,
-            limit => limit,
-        };
-        for Listed { item, .. } in logged.take(limit) {
+        for Listed { item, .. } in limited(logged, self.how) {
             let stack = format_stack(&item.frames, &mut sources);
             let _ = writeln!(text, "Thread [{}]: {stack}", escape_controls(item.label()));
         }
@@ -89,19 +82,10 @@ impl ThreadsView<'_> {
     }
 
     fn heading(&self) -> String {
-        let Listing {
-            pid,
-            time,
-            look,
-            is_repeated,
-            items,
-            n_gone,
-            ..
-        } = self.listing;
-        let n_python = items.iter().filter(|one| !one.item.is_native()).count();
+        let n_python = self.threads().filter(|one| !one.is_native()).count();
         let mut text = format!(
-            "process {pid}, {}: {}",
-            super::rows::moment(micros(*time)),
+            "{}: {}",
+            target_and_moment(self.listing),
             counted(n_python as u64, "thread")
         );
         if self.look.n_native > 0 {
@@ -112,15 +96,7 @@ impl ThreadsView<'_> {
             );
         }
         let _ = write!(text, "; {}", self.gil());
-        if *is_repeated && *look > 1 {
-            let n_new = items.iter().filter(|one| one.is_new).count();
-            let _ = write!(
-                text,
-                "; {} new, {} gone",
-                count(n_new as u64),
-                count(*n_gone as u64)
-            );
-        }
+        text.push_str(&changes(self.listing));
         if self.look.source == Source::Outside {
             text.push_str("; read from outside");
         }
@@ -250,10 +226,6 @@ impl ThreadsView<'_> {
         }
         text
     }
-}
-
-fn micros(time: time::OffsetDateTime) -> i64 {
-    i64::try_from(time.unix_timestamp_nanos() / 1000).unwrap_or_default()
 }
 
 /// `worker-1 (4125)`.

@@ -65,6 +65,17 @@ pub(crate) struct Missing {
     pub(crate) why: String,
 }
 
+impl Missing {
+    /// A row that is not as the probe writes it: of which object is not known.
+    pub(crate) fn unreadable() -> Self {
+        Self {
+            address: 0,
+            type_name: "row".into(),
+            why: "what came is no answer".into(),
+        }
+    }
+}
+
 /// How the walk for a probe ended.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub(crate) struct ProbeEnd {

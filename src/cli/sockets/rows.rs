@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::entry::Role;
+use crate::kernel_sockets::family_name;
 use crate::session::Row;
 
 /// What `probes/sockets.py` yields; what is absent is not known or does not apply.
@@ -69,18 +70,7 @@ pub(super) fn objects(rows: &[Row]) -> BTreeMap<u64, Object> {
 impl Told {
     /// Family and protocol by Python's numbers, in the words of [`super::Socket`].
     pub(super) fn kind(&self) -> (&'static str, &'static str) {
-        let family = match self.family {
-            Some(1) => "unix",
-            Some(2) => "inet",
-            Some(10) => "inet6",
-            Some(16) => "netlink",
-            Some(17) => "packet",
-            Some(29) => "can",
-            Some(31) => "bluetooth",
-            Some(38) => "alg",
-            Some(40) => "vsock",
-            _ => "",
-        };
+        let family = self.family.map_or("", family_name);
         let protocol = match (family, self.r#type, self.protocol) {
             ("inet" | "inet6", _, Some(132)) => "sctp",
             ("inet" | "inet6", Some(1), Some(262)) => "mptcp",

@@ -120,7 +120,6 @@ mod tests {
             state,
             user_time: Duration::from_millis(10),
             system_time: Duration::from_millis(20),
-            wait_channel: None,
             syscall: number.map(|number| Syscall {
                 number,
                 arguments: [1; 6],

@@ -9,6 +9,7 @@ import sys
 
 from ._errors import LeakhuntError
 from ._program import program
+from .rounds import wants_another
 
 __all__ = ["Check", "is_supported", "open_door"]
 
@@ -51,19 +52,9 @@ class Check:
             _permit(0)
 
     def round(self):
-        """Says that a round is done and waits until it was looked at. Whether another is wanted."""
-        try:
-            self._socket.sendall(b"round %d\n" % os.getpid())
-            answer = b""
-            while not answer.endswith(b"\n"):
-                part = self._socket.recv(16)
-                if not part:
-                    return False
-                answer += part
-        except OSError:
-            # It has ended; verdict() tells why.
-            return False
-        return answer == b"more\n"
+        """Says that a round is done and waits until it was looked at. Whether another is wanted: not where
+        leakhunt has ended, and verdict() tells why."""
+        return wants_another(self._socket.fileno())
 
     def verdict(self):
         """The document of JSON that leakhunt wrote. Raises LeakhuntError where there is none."""

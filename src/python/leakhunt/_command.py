@@ -1,11 +1,10 @@
 """The command `leakhunt` of this installation, as a child that looks at this process."""
 
-import json
 import os
 import re
 import subprocess
 import warnings
-from typing import Any, Collection, List, Optional, Sequence
+from typing import Collection, List, Optional, Sequence
 
 from . import _leakhunt
 from ._errors import LeakhuntError, LeakhuntWarning
@@ -64,8 +63,3 @@ def _error(done: "subprocess.CompletedProcess[str]") -> LeakhuntError:
     lines = text.splitlines()
     help = "\n".join(line.strip() for line in lines[1:])
     return LeakhuntError(lines[0], done.returncode, help)
-
-
-def parsed(line: str) -> Any:
-    """One line of JSON."""
-    return json.loads(line)

@@ -6,7 +6,7 @@ import re
 import tempfile
 from typing import Iterator, List, Optional, Sequence, Union
 
-from ._command import ask, ask_agent, parsed
+from ._command import ask, ask_agent
 from ._results import Census, Diff, Findings, Graph, Paths, Snapshot, Sources, TypeRow
 
 _Path = Union[str, "os.PathLike[str]"]
@@ -213,7 +213,7 @@ def _compared(before: str, after: str) -> Census:
     """Two looks as the command compares them: it reads them as the lines of a log."""
     lines = []
     for look, line in enumerate((before, after), start=1):
-        lines.append(json.dumps({**parsed(line), "look": look}))
+        lines.append(json.dumps({**json.loads(line), "look": look}))
     return Census.from_json(_last(ask("growth", "--replay", "-", input="\n".join(lines) + "\n")))
 
 

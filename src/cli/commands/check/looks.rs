@@ -1,8 +1,6 @@
 //! What is seen of a program after its rounds, and what that comes to.
 
-use std::time::Duration;
-
-use leakhunt_heap::hunt::{Beside, Finding, PlaceFindings, PlaceHistory, Places, judge};
+use leakhunt_heap::hunt::{Finding, PlaceFindings};
 use leakhunt_heap::{Capture, inspect};
 
 use super::saved::Saved;
@@ -11,28 +9,21 @@ use crate::accepted::Accepted;
 use crate::args::CheckArgs;
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
+use crate::growing_places::GrowingPlaces;
 use crate::kernel_view::{kernel_view, mapped_files};
-use crate::limits::Limits;
-use crate::makers::Makers;
 use crate::output::Output;
 use crate::render::check::{Checked, Seen};
-use crate::render::snapshot::shortcomings;
 use crate::rounds::{LookEnd, Looks};
 use crate::session::{Link, Session};
 use crate::trace::trace;
 
-/// The looks at one program. 50 to 350 bytes for each of its places.
+/// The looks at one program.
 pub(super) struct RoundLooks<'a> {
     args: &'a CheckArgs,
     pid: u32,
     accepted: &'a Accepted,
     output: &'a Output,
-    history: PlaceHistory,
-    beside: Beside,
-    limits: Limits,
-    makers: Makers,
-    longest_pause: Duration,
-    notes: Vec<String>,
+    places: GrowingPlaces,
     /// Since the last look.
     pub(super) seen: Option<Seen>,
 }
@@ -50,18 +41,14 @@ impl<'a> RoundLooks<'a> {
             pid,
             accepted,
             output,
-            history: PlaceHistory::default(),
-            beside: Beside::default(),
-            limits: Limits::default(),
-            makers: Makers::default(),
-            longest_pause: Duration::ZERO,
-            notes: Vec::new(),
+            places: GrowingPlaces::new(args.trace),
             seen: None,
         }
     }
 
     /// Parts what was found by whether it grew at every round.
-    fn seen(&mut self, mut judged: PlaceFindings, capture: &Capture, n_objects: usize) -> Seen {
+    fn seen(&self, mut judged: PlaceFindings, capture: &Capture, n_objects: usize) -> Seen {
+        let notes = self.places.add_beside(&mut judged, capture);
         self.accepted.mark(&mut judged.findings);
         let (even, uneven): (Vec<Finding>, Vec<Finding>) = judged
             .findings
@@ -85,8 +72,8 @@ impl<'a> RoundLooks<'a> {
             uneven,
             ignored: ignored.into_iter().map(|finding| finding.place).collect(),
             unclear: judged.unclear,
-            longest_pause: self.longest_pause,
-            notes: std::mem::take(&mut self.notes),
+            longest_pause: self.places.longest_pause(),
+            notes,
         }
     }
 }
@@ -114,33 +101,17 @@ impl Looks for RoundLooks<'_> {
         let kernel = kernel_view(self.pid);
         let mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
-        let places = Places::of(&snapshot);
         // Rounds are what time is here.
-        let round = self.history.n_looks() as f64;
-        self.history.observe(&places, round);
-        self.beside.observe(&snapshot, &kernel, round);
-        let pause = Duration::from_micros(snapshot.capture.pause_us);
-        self.longest_pause = self.longest_pause.max(pause);
-        for note in shortcomings(&snapshot.capture) {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
+        let round = self.places.n_looks() as f64;
+        let places = self.places.observe(&snapshot, &kernel, mapped, round);
         let is_last = self.n_looks() > self.args.rounds;
         if let Some(folder) = &self.args.save {
             Saved::of(self.n_looks() == 1, is_last).write(folder, &snapshot)?;
         }
         if is_last {
-            let mut judged = judge(&snapshot, &places, &self.history, &inspect(&snapshot));
-            self.limits.ask(session, &snapshot, &judged)?;
-            self.limits.apply(&mut judged);
-            if self.args.trace {
-                self.makers.ask(session, &snapshot, &judged)?;
-                self.makers.tell(&mut judged);
-            }
-            let beside = self.beside.findings(&snapshot.capture, &mapped);
-            self.notes.extend(beside.notes.iter().cloned());
-            beside.merge_into(&mut judged.findings);
+            let inspections = inspect(&snapshot);
+            let mut judged = self.places.judge(&snapshot, &places, &inspections);
+            self.places.ask(session, &snapshot, &mut judged)?;
             let mut seen = self.seen(judged, &snapshot.capture, snapshot.n_objects());
             let sites = sites(session, &snapshot, &seen.leaks)?;
             for (leak, site) in seen.leaks.iter_mut().zip(sites) {
@@ -152,7 +123,7 @@ impl Looks for RoundLooks<'_> {
     }
 
     fn n_looks(&self) -> u64 {
-        self.history.n_looks() as u64
+        self.places.n_looks() as u64
     }
 
     fn last_n_objects(&self) -> Option<u64> {

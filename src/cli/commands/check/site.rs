@@ -69,8 +69,10 @@ fn attribute(path: &str) -> Option<&str> {
 
 /// The first line that binds a name at the top level of a source.
 fn definition(file: &Path, name: &str) -> Option<u64> {
-    let is_small = fs::metadata(file).is_ok_and(|meta| meta.len() <= MAX_SOURCE_BYTES);
-    let text = is_small.then(|| fs::read_to_string(file).ok()).flatten()?;
+    // Opening what is no plain file may wait for ever.
+    let is_source =
+        fs::metadata(file).is_ok_and(|meta| meta.is_file() && meta.len() <= MAX_SOURCE_BYTES);
+    let text = is_source.then(|| fs::read_to_string(file).ok()).flatten()?;
     (1..)
         .zip(text.lines())
         .find(|(_, line)| binds(line, name))
@@ -78,17 +80,13 @@ fn definition(file: &Path, name: &str) -> Option<u64> {
 }
 
 fn binds(line: &str, name: &str) -> bool {
-    let after = |line: &str| {
-        line.strip_prefix(name)
-            .map(str::trim_start)
-            .map(str::to_owned)
-    };
-    if let Some(rest) = after(line) {
+    if let Some(rest) = line.strip_prefix(name).map(str::trim_start) {
         return rest.starts_with(':') || rest.starts_with('=') && !rest.starts_with("==");
     }
     ["class ", "def ", "async def "].iter().any(|keyword| {
-        let rest = line.strip_prefix(keyword).and_then(after);
-        rest.is_some_and(|rest| rest.starts_with(['(', ':', '[']))
+        let rest = line.strip_prefix(keyword);
+        let rest = rest.and_then(|rest| rest.strip_prefix(name));
+        rest.is_some_and(|rest| rest.trim_start().starts_with(['(', ':', '[']))
     })
 }
 

@@ -3,10 +3,8 @@
 use std::time::{Duration, Instant};
 
 use leakhunt_heap::hunt::trend::FEWEST_LOOKS;
-use leakhunt_heap::hunt::{Beside, PlaceFindings, PlaceHistory, Places, judge};
-use leakhunt_heap::{
-    Capture, Inspections, Mapped, MemoryAccount, MemoryVerdict, Snapshot, inspect,
-};
+use leakhunt_heap::hunt::{PlaceFindings, Places};
+use leakhunt_heap::{Capture, Inspections, MemoryAccount, MemoryVerdict, Snapshot, inspect};
 
 use super::native_memory::{NativeMemory, comes_with};
 use super::plan;
@@ -15,30 +13,24 @@ use crate::account::{account, name_owners};
 use crate::args::{HuntArgs, HuntFormat};
 use crate::budget::Memory;
 use crate::capture::{Wish, capture};
+use crate::growing_places::GrowingPlaces;
 use crate::kernel_view::{kernel_view, mapped_files};
-use crate::limits::Limits;
-use crate::makers::Makers;
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
 use crate::render::hunt::{Report, Verdict, progress};
 use crate::render::numbers::duration;
-use crate::render::snapshot::shortcomings;
 use crate::rounds::{LookEnd, Looks, Schedule};
 use crate::session::{Link, Session};
 use crate::trace::trace;
 
-/// What is known of one target from look to look: 50 to 350 bytes for each of its places, and
-/// the heap of the last look until [`Watch::let_go`].
+/// What is known of one target from look to look, and the heap of the last look until [`Watch::let_go`].
 pub(super) struct Watch<'a> {
     args: &'a HuntArgs,
     pub(super) pid: u32,
     accepted: &'a Accepted,
     output: &'a Output,
     started: Instant,
-    history: PlaceHistory,
-    beside: Beside,
-    /// The files in the target's memory at the last look.
-    mapped: Vec<Mapped>,
+    places: GrowingPlaces,
     /// The heap at the last look.
     last: Option<(Snapshot, Places)>,
     /// At even distances.
@@ -46,10 +38,6 @@ pub(super) struct Watch<'a> {
     /// The distances that are kept instead.
     intervals: Vec<Duration>,
     native_memory: NativeMemory,
-    longest_pause: Duration,
-    limits: Limits,
-    makers: Makers,
-    notes: Vec<String>,
 }
 
 impl<'a> Watch<'a> {
@@ -66,17 +54,11 @@ impl<'a> Watch<'a> {
             accepted,
             output,
             started: Instant::now(),
-            history: PlaceHistory::default(),
-            beside: Beside::default(),
-            mapped: Vec::new(),
+            places: GrowingPlaces::new(args.trace),
             last: None,
             schedule: None,
             intervals: Vec::new(),
             native_memory: NativeMemory::default(),
-            longest_pause: Duration::ZERO,
-            limits: Limits::default(),
-            makers: Makers::default(),
-            notes: Vec::new(),
         }
     }
 
@@ -90,20 +72,17 @@ impl<'a> Watch<'a> {
     pub(super) fn judged(&self) -> Option<Watched> {
         let (snapshot, places) = self.last.as_ref()?;
         self.output.progress("weighing what was seen");
-        let mut judged = judge(snapshot, places, &self.history, &inspect(snapshot));
-        self.limits.apply(&mut judged);
-        self.makers.tell(&mut judged);
+        let mut judged = self.places.judge(snapshot, places, &inspect(snapshot));
+        self.places.tell(&mut judged);
         let memory = account(self.pid, snapshot);
-        let beside = self.beside.findings(&snapshot.capture, &self.mapped);
-        let mut notes = [&self.notes[..], &beside.notes].concat();
+        let mut notes = self.places.add_beside(&mut judged, &snapshot.capture);
         notes.extend(self.overrun());
-        beside.merge_into(&mut judged.findings);
         // What tracemalloc keeps for each block is beside Python's objects, too.
         let native = match self.args.trace {
             true => None,
             false => {
                 let last = memory.as_ref().ok();
-                self.native_memory.finding(self.history.seconds(), last)
+                self.native_memory.finding(self.places.times(), last)
             }
         };
         if let Some(native) = native {
@@ -126,9 +105,9 @@ impl<'a> Watch<'a> {
             capture: snapshot.capture.clone(),
             n_objects: snapshot.n_objects() as u64,
             rss_bytes: self.native_memory.rss_bytes().to_vec(),
-            seconds: self.history.seconds().to_vec(),
-            longest_pause: self.longest_pause,
-            verdict: Verdict::of(&judged, self.history.n_looks(), is_fragmented),
+            seconds: self.places.times().to_vec(),
+            longest_pause: self.places.longest_pause(),
+            verdict: Verdict::of(&judged, self.places.n_looks(), is_fragmented),
             judged,
             account,
             memory_limit: memory_limit(self.pid),
@@ -138,7 +117,7 @@ impl<'a> Watch<'a> {
 
     /// Whether looks took so long that the hunt took longer than was asked for.
     fn overrun(&self) -> Option<String> {
-        let seconds = self.history.seconds();
+        let seconds = self.places.times();
         let span = Duration::from_secs_f64(seconds.last()? - seconds.first()?);
         (span > self.args.span * 3 / 2).then(|| {
             format!(
@@ -163,20 +142,11 @@ impl Looks for Watch<'_> {
         }
         let began = Instant::now();
         let kernel = kernel_view(self.pid);
-        self.mapped = mapped_files(self.pid);
+        let mapped = mapped_files(self.pid);
         let snapshot = capture(session, &wish, memory, self.output)?;
-        let places = Places::of(&snapshot);
         let seconds = (began - self.started).as_secs_f64();
-        self.history.observe(&places, seconds);
+        let places = self.places.observe(&snapshot, &kernel, mapped, seconds);
         self.native_memory.observe(memory, &snapshot);
-        self.beside.observe(&snapshot, &kernel, seconds);
-        let pause = Duration::from_micros(snapshot.capture.pause_us);
-        self.longest_pause = self.longest_pause.max(pause);
-        for note in shortcomings(&snapshot.capture) {
-            if !self.notes.contains(&note) {
-                self.notes.push(note);
-            }
-        }
         if self.schedule.is_none() {
             let schedule = plan::schedule(self.args.span, self.args.scans, began.elapsed());
             let n_intervals = schedule.count.map_or(0, |count| count - 1);
@@ -186,15 +156,12 @@ impl Looks for Watch<'_> {
                 self.native_memory.note_free(&account);
             }
         }
-        let n_looks = self.history.n_looks();
+        let n_looks = self.places.n_looks();
         let mut judged = PlaceFindings::default();
         if n_looks >= FEWEST_LOOKS {
-            judged = judge(&snapshot, &places, &self.history, &Inspections::default());
-            self.limits.ask(session, &snapshot, &judged)?;
-            self.limits.apply(&mut judged);
-            if self.args.trace {
-                self.makers.ask(session, &snapshot, &judged)?;
-            }
+            let inspections = Inspections::default();
+            judged = self.places.judge(&snapshot, &places, &inspections);
+            self.places.ask(session, &snapshot, &mut judged)?;
         }
         let n_planned = self.schedule.and_then(|schedule| schedule.count);
         self.output.progress(progress(n_looks, n_planned, &judged));
@@ -203,7 +170,7 @@ impl Looks for Watch<'_> {
     }
 
     fn n_looks(&self) -> u64 {
-        self.history.n_looks() as u64
+        self.places.n_looks() as u64
     }
 
     fn last_n_objects(&self) -> Option<u64> {
@@ -212,7 +179,7 @@ impl Looks for Watch<'_> {
 
     fn schedule(&self) -> Option<Schedule> {
         let schedule = self.schedule?;
-        let next = self.history.n_looks().saturating_sub(1);
+        let next = self.places.n_looks().saturating_sub(1);
         let interval = self.intervals.get(next).copied();
         Some(Schedule {
             interval: interval.unwrap_or(schedule.interval),

@@ -21,6 +21,27 @@ pub(crate) struct Held {
     pub(crate) retained_bytes: u64,
 }
 
+impl Held {
+    /// Its path; `None` where nothing leads to it.
+    pub(crate) fn known_path(&self) -> Option<&str> {
+        known(&self.path)
+    }
+
+    /// Its holder; `None` where none has a name.
+    pub(crate) fn known_holder(&self) -> Option<&str> {
+        known(&self.holder)
+    }
+
+    /// The package of the holder; `None` where it is not known.
+    pub(crate) fn known_package(&self) -> Option<&str> {
+        known(&self.package)
+    }
+}
+
+fn known(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
+}
+
 /// The graph of a moment, to be asked for objects by address.
 pub(crate) struct Holders {
     pub(crate) snapshot: Snapshot,

@@ -1,15 +1,8 @@
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::*;
 use crate::debug_mode::Before;
-
-const HOW: How = How {
-    format: InventoryFormat::Table,
-    limit: 0,
-    color: false,
-    width: None,
-};
+use crate::render::inventory::samples::{HOW, first_look};
 
 fn shown(action: AsyncioDebugAction, how: &How) -> String {
     let changed = LoopMode {
@@ -34,21 +27,9 @@ fn shown(action: AsyncioDebugAction, how: &How) -> String {
         obstacle: Some("nothing leads to it".into()),
         ..LoopMode::default()
     };
-    let items = [changed, other].map(|item| Listed {
-        item,
-        is_new: false,
-    });
     let listing = Listing {
-        pid: 4121,
-        time: OffsetDateTime::UNIX_EPOCH,
-        look: 1,
-        is_repeated: false,
-        items: items.into(),
-        n_items: 2,
-        groups: Vec::new(),
-        n_gone: 0,
-        missing: Vec::new(),
         pause_us: 1500,
+        ..first_look([changed, other])
     };
     let process = ProcessMode {
         has_asyncio: true,
@@ -107,7 +88,7 @@ fn json_is_the_documented_schema() {
     assert_eq!(
         document,
         json!({
-            "schema": "leakhunt.asyncio_debug/1", "pid": 4121, "time": "1970-01-01T00:00:00Z",
+            "schema": "leakhunt.asyncio_debug/1", "pid": 4121, "time": "1970-01-01T00:00:00.000Z",
             "look": 1, "action": "on", "pause_ms": 1.5, "root_level": 20, "root_level_before": 35,
             "root_handlers": 1, "asyncio_level": 0, "dev_mode": false, "variable": true,
             "n_loops": 2,

@@ -4,7 +4,8 @@ use leakhunt_heap::hunt::{Finding, GrowthOf};
 use serde::Serialize;
 
 use super::{CheckReport, Checked};
-use crate::render::hunt::json::{Held, Unclear, kind, rounded};
+use crate::render::hunt::json::{Held, Unclear, grows_by, kind, known, rounded};
+use crate::render::json_pretty;
 
 /// The name and version of the JSON schema.
 const SCHEMA: &str = "leakhunt.check/1";
@@ -63,7 +64,7 @@ struct Uneven<'a> {
 /// One document.
 pub(crate) fn json(report: &CheckReport<'_>) -> Vec<u8> {
     let seen = report.seen;
-    let document = Document {
+    json_pretty(&Document {
         schema: SCHEMA,
         pid: report.pid,
         python: &seen.capture.python,
@@ -82,26 +83,18 @@ pub(crate) fn json(report: &CheckReport<'_>) -> Vec<u8> {
         unclear: seen.unclear.iter().map(Unclear::from).collect(),
         ignored: &seen.ignored,
         notes: &seen.notes,
-    };
-    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    text.push(b'\n');
-    text
+    })
 }
 
 fn finding_json(leak: &Checked) -> FindingJson<'_> {
     let Checked { finding, site } = leak;
-    let known = |text: &&str| !text.is_empty();
     FindingJson {
         kind: kind(finding.kind),
         place: &finding.place,
         also: &finding.also,
-        holder_type: Some(&*finding.holder_type).filter(known),
-        owner_type: Some(&*finding.owner_type).filter(known),
-        grows_by: match finding.of {
-            GrowthOf::Objects => "objects",
-            GrowthOf::References => "references",
-            GrowthOf::Bytes => "bytes",
-        },
+        holder_type: known(&finding.holder_type),
+        owner_type: known(&finding.owner_type),
+        grows_by: grows_by(finding.of),
         counts: &finding.values,
         holds: finding.holds.iter().map(Held::from).collect(),
         inside: finding.inside.as_ref().map(|inside| &*inside.name),
@@ -112,8 +105,8 @@ fn finding_json(leak: &Checked) -> FindingJson<'_> {
         bytes_per_round: rounded(finding.bytes_rate.per_second),
         share_bytes: finding.share_bytes,
         exclusive_bytes: finding.exclusive_bytes,
-        path: Some(&*finding.path).filter(known),
-        package: Some(&*finding.package).filter(known),
+        path: known(&finding.path),
+        package: known(&finding.package),
         file: site.as_ref().map(|site| &*site.file),
         line: site.as_ref().and_then(|site| site.line),
         made_at: &finding.made_at,

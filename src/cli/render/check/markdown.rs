@@ -5,15 +5,16 @@ use std::fmt::Write as _;
 use super::{CheckReport, Checked, series};
 use crate::render::hunt::markdown::code;
 use crate::render::hunt::{held, keeps};
+use crate::render::numbers::counted;
 
 /// One document.
 pub(crate) fn markdown(report: &CheckReport<'_>) -> Vec<u8> {
     let seen = report.seen;
     let mut shown = format!(
-        "### leakhunt: {}\n\n{}; {} rounds to warm up, {} judged.\n",
+        "### leakhunt: {}\n\n{}; {} to warm up, {} judged.\n",
         report.headline(),
         report.process(),
-        report.warmup,
+        counted(report.warmup, "round"),
         report.rounds
     );
     if !seen.leaks.is_empty() {

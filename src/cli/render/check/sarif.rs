@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{CheckReport, Checked, Site};
 use crate::render::hunt::json::kind;
+use crate::render::json_pretty;
 use crate::render::text::escape_controls;
 
 /// Where the format is defined.
@@ -61,9 +62,7 @@ pub(crate) fn sarif(report: &CheckReport<'_>) -> Vec<u8> {
             "results": results,
         }],
     });
-    let mut text = serde_json::to_vec_pretty(&document).unwrap_or_default();
-    text.push(b'\n');
-    text
+    json_pretty(&document)
 }
 
 fn rule(of: FindingKind) -> String {

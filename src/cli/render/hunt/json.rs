@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::{Report, TreeReport};
 use crate::render::account::{MemoryValue, memory_value};
+use crate::render::json_pretty;
 
 /// The name and version of the JSON schema.
 const SCHEMA: &str = "leakhunt.findings/1";
@@ -114,7 +115,7 @@ impl<'a> From<&'a UnclearPlace> for Unclear<'a> {
 /// One document.
 pub(super) fn document(report: &Report<'_>) -> Vec<u8> {
     let judged = report.judged;
-    written(&Document {
+    json_pretty(&Document {
         findings: judged
             .findings
             .iter()
@@ -139,7 +140,7 @@ pub(super) fn tree_document(tree: &TreeReport<'_>) -> Vec<u8> {
             ..finding_json(&tree.processes[index], finding)
         }
     });
-    written(&Document {
+    json_pretty(&Document {
         pid: tree.root,
         looks: tree.n_looks(),
         seconds: rounded(tree.span().as_secs_f64()),
@@ -198,15 +199,8 @@ fn memory<'a>(report: &Report<'a>) -> Option<MemoryValue<'a>> {
     Some(memory_value(account, report.memory_limit.as_ref()))
 }
 
-fn written(document: &Document<'_>) -> Vec<u8> {
-    let mut text = serde_json::to_vec_pretty(document).unwrap_or_default();
-    text.push(b'\n');
-    text
-}
-
 fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a> {
     let interval = |rate: Rate| [rounded(rate.low), rounded(rate.high)];
-    let some = |text: &'a str| Some(text).filter(|text| !text.is_empty());
     let objects = match finding.of {
         GrowthOf::Objects | GrowthOf::References => finding.rate,
         GrowthOf::Bytes => Rate::default(),
@@ -215,12 +209,8 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
         kind: kind(finding.kind),
         place: &finding.place,
         also: &finding.also,
-        holder_type: some(&finding.holder_type),
-        grows_by: match finding.of {
-            GrowthOf::Objects => "objects",
-            GrowthOf::References => "references",
-            GrowthOf::Bytes => "bytes",
-        },
+        holder_type: known(&finding.holder_type),
+        grows_by: grows_by(finding.of),
         holds: finding.holds.iter().map(Held::from).collect(),
         inside: finding.inside.as_ref().map(|inside| &*inside.name),
         objects_per_s: rounded(objects.per_second),
@@ -230,8 +220,8 @@ fn finding_json<'a>(report: &Report<'_>, finding: &'a Finding) -> FindingJson<'a
         share_bytes: finding.share_bytes,
         exclusive_bytes: finding.exclusive_bytes,
         exclusive_objects: finding.exclusive_objects,
-        path: some(&finding.path),
-        package: some(&finding.package),
+        path: known(&finding.path),
+        package: known(&finding.package),
         made_at: &finding.made_at,
         intervals_grown: finding.n_rises,
         intervals: finding.n_intervals,
@@ -254,6 +244,20 @@ pub(in crate::render) fn kind(kind: FindingKind) -> &'static str {
         FindingKind::Threads => "threads",
         FindingKind::Descriptors => "descriptors",
     }
+}
+
+/// In JSON.
+pub(in crate::render) fn grows_by(of: GrowthOf) -> &'static str {
+    match of {
+        GrowthOf::Objects => "objects",
+        GrowthOf::References => "references",
+        GrowthOf::Bytes => "bytes",
+    }
+}
+
+/// `None` for a text that is empty where nothing is known.
+pub(in crate::render) fn known(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// To a thousandth.

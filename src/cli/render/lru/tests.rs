@@ -1,47 +1,22 @@
 use serde_json::{Value, json};
-use time::OffsetDateTime;
 
 use super::*;
 use crate::caches::{Cache, caches};
+use crate::render::inventory::samples::{HOW, first_look};
 use crate::session::Row as ProbeRow;
 
-const HOW: How = How {
-    format: InventoryFormat::Table,
-    limit: 0,
-    color: false,
-    width: None,
-};
-
-fn cache(said: Value) -> Listed<Cache> {
+fn cache(said: Value) -> Cache {
     let row = ProbeRow {
         address: 4096,
         type_name: "functools._lru_cache_wrapper".into(),
         size_bytes: 64,
         value: said,
     };
-    Listed {
-        item: caches(&[row]).0.remove(0),
-        is_new: false,
-    }
+    caches(&[row]).0.remove(0)
 }
 
-fn listing(items: Vec<Listed<Cache>>) -> Listing<Cache> {
-    Listing {
-        pid: 4121,
-        time: OffsetDateTime::UNIX_EPOCH,
-        look: 1,
-        is_repeated: false,
-        n_items: items.len(),
-        items,
-        groups: Vec::new(),
-        n_gone: 0,
-        missing: Vec::new(),
-        pause_us: 3000,
-    }
-}
-
-fn two() -> Vec<Listed<Cache>> {
-    vec![
+fn two() -> [Cache; 2] {
+    [
         cache(json!({
             "kind": "lru_cache", "hits": 0, "misses": 1200, "size": 1200, "has_limit": false,
             "function": "shop.Cart.total\u{1b}[2J", "file": "/srv/shop.py", "line": 12,
@@ -62,7 +37,7 @@ fn shown(listing: &Listing<Cache>, how: &How) -> String {
 #[test]
 fn a_table_says_what_is_wrong_with_a_cache() {
     assert_eq!(
-        shown(&listing(two()), &HOW),
+        shown(&first_look(two()), &HOW),
         "\
 cache                      size  limit  hits  misses  hit rate  retained  at                            note
 shop.Cart.total\\x1b[2J *  1,200   none     0   1,200       0 %            /srv/shop.py:12               unbounded, never hits, keeps 500 shop.Cart alive
@@ -75,25 +50,24 @@ shop.price                    1    128     3       1      75 %            functo
 #[test]
 fn a_limit_says_how_many_it_hides() {
     let how = How { limit: 1, ..HOW };
-    let text = shown(&listing(two()), &how);
+    let text = shown(&first_look(two()), &how);
     assert!(text.contains("2 caches, 1 not shown"), "{text}");
     assert!(!text.contains("shop.price"), "{text}");
 }
 
 #[test]
 fn a_second_look_shows_what_grew() {
-    let mut items = two();
-    let mut before = items[0].item.clone();
-    before.size = Some(1150);
-    before.misses = Some(1000);
-    items[0].item.compare(&before);
-    items[1].is_new = true;
-    let listing = Listing {
+    let mut listing = Listing {
         look: 2,
         is_repeated: true,
         n_gone: 1,
-        ..listing(items)
+        ..first_look(two())
     };
+    let mut before = listing.items[0].item.clone();
+    before.size = Some(1150);
+    before.misses = Some(1000);
+    listing.items[0].item.compare(&before);
+    listing.items[1].is_new = true;
     let text = shown(&listing, &HOW);
     assert!(text.starts_with("look 2\n"), "{text}");
     assert!(text.contains("+50"), "size: {text}");
@@ -111,13 +85,12 @@ fn json_is_the_documented_schema() {
         format: InventoryFormat::Json,
         ..HOW
     };
-    let mut items = two();
-    items.truncate(1);
-    let document: Value = serde_json::from_str(&shown(&listing(items), &how)).unwrap();
+    let [one, _] = two();
+    let document: Value = serde_json::from_str(&shown(&first_look([one]), &how)).unwrap();
     assert_eq!(
         document,
         json!({
-            "schema": "leakhunt.lru/1", "pid": 4121, "time": "1970-01-01T00:00:00Z", "look": 1,
+            "schema": "leakhunt.lru/1", "pid": 4121, "time": "1970-01-01T00:00:00.000Z", "look": 1,
             "pause_ms": 3.0, "n_caches": 1, "n_gone": 0, "n_missing": 0,
             "caches": [{
                 "address": 4096, "kind": "lru_cache", "type": "functools._lru_cache_wrapper",
@@ -145,6 +118,10 @@ fn home_assistants_lines_are_as_they_came() {
         place: 0,
         text: text.into(),
     };
-    let text = lru(&listing(two()), &[line("Cache stats"), line("more")], &how);
+    let text = lru(
+        &first_look(two()),
+        &[line("Cache stats"), line("more")],
+        &how,
+    );
     assert_eq!(text, b"Cache stats\n");
 }

@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{cut, in_text, mark_text, n_shown};
+use super::{cut, in_text, mark_text};
 use crate::commands::inventory::{How, Listing};
+use crate::render::inventory::shown;
 use crate::render::numbers::{count, count_delta};
 use crate::render::table::{Emphasis, number, table, text};
 use crate::timers::{Handle, Mark, State};
@@ -96,7 +97,7 @@ pub(super) fn as_table(listing: &Listing<Handle>, how: &How) -> (String, usize) 
         0 => String::new(),
         _ => count(number),
     };
-    let rows = groups.iter().take(n_shown(groups.len(), how)).map(|group| {
+    let rows = shown(&groups, how).iter().map(|group| {
         let mut cells = vec![
             cut(&group.first.callback_text()),
             group.first.coroutine().map(cut).unwrap_or_default(),

@@ -4,8 +4,9 @@ use serde::Serialize;
 use time::format_description::well_known::Rfc3339;
 
 use super::groups::groups;
-use super::{ScheduledView, due, n_shown};
-use crate::commands::inventory::{How, Listed, Listing};
+use super::{ScheduledView, due};
+use crate::commands::inventory::{Held, How, Listed, Listing};
+use crate::render::inventory::{Head, pause_ms, shown};
 use crate::render::json_line;
 use crate::timers::{EventLoop, Handle, Mark};
 
@@ -14,10 +15,8 @@ const SCHEDULED_SCHEMA: &str = "leakhunt.scheduled/1";
 
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: String,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     pause_ms: f64,
     n_handles: usize,
     n_gone: usize,
@@ -97,19 +96,15 @@ struct FrameRow<'a> {
 }
 
 pub(super) fn json(listing: &Listing<Handle>, view: &ScheduledView<'_>, how: &How) -> Vec<u8> {
-    let shown = &listing.items[..n_shown(listing.items.len(), how)];
     json_line(&Document {
-        schema: SCHEDULED_SCHEMA,
-        pid: listing.pid,
-        time: listing.time.format(&Rfc3339).unwrap_or_default(),
-        look: listing.look,
-        pause_ms: listing.pause_us as f64 / 1000.0,
+        head: Head::new(SCHEDULED_SCHEMA, listing),
+        pause_ms: pause_ms(listing),
         n_handles: listing.n_items,
         n_gone: listing.n_gone,
         n_missing: listing.missing.len(),
         loops: view.loops.iter().map(loop_row).collect(),
         groups: group_rows(listing),
-        handles: shown
+        handles: shown(&listing.items, how)
             .iter()
             .map(|listed| handle_row(listed, listing))
             .collect(),
@@ -158,7 +153,6 @@ fn handle_row<'a>(listed: &'a Listed<Handle>, listing: &Listing<Handle>) -> Hand
         .in_seconds
         .and_then(|seconds| due(listing.time, seconds));
     let held = handle.held.as_ref();
-    let not_empty = |text: &&'a str| !text.is_empty();
     HandleRow {
         address: handle.address,
         type_name: &handle.type_name,
@@ -190,8 +184,8 @@ fn handle_row<'a>(listed: &'a Listed<Handle>, listing: &Listing<Handle>) -> Hand
                 function: frame.function.as_deref(),
             })
             .collect(),
-        path: held.map(|held| held.path.as_str()).filter(not_empty),
-        holder: held.map(|held| held.holder.as_str()).filter(not_empty),
+        path: held.and_then(Held::known_path),
+        holder: held.and_then(Held::known_holder),
         marks: keys(&handle.marks),
         is_new: listed.is_new,
     }

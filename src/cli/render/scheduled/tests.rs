@@ -1,15 +1,9 @@
 use serde_json::{Value, json};
 
 use super::*;
+use crate::render::inventory::samples::{HOW, first_look};
 use crate::session::Row;
 use crate::timers::schedules;
-
-const HOW: How = How {
-    format: InventoryFormat::Table,
-    limit: 0,
-    color: false,
-    width: None,
-};
 
 fn row(address: u64, type_name: &str, value: Value) -> Row {
     Row {
@@ -85,26 +79,7 @@ fn rows() -> Vec<Row> {
 
 fn shown(is_grouped: bool, how: &How) -> String {
     let found = schedules(&rows());
-    let items: Vec<_> = found
-        .handles
-        .iter()
-        .map(|handle| Listed {
-            item: handle.clone(),
-            is_new: false,
-        })
-        .collect();
-    let listing = Listing {
-        pid: 4121,
-        time: OffsetDateTime::UNIX_EPOCH,
-        look: 1,
-        is_repeated: false,
-        n_items: items.len(),
-        items,
-        groups: Vec::new(),
-        n_gone: 0,
-        missing: Vec::new(),
-        pause_us: 3000,
-    };
+    let listing = first_look(found.handles.clone());
     let view = ScheduledView {
         loops: &found.loops,
         is_grouped,

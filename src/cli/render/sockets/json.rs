@@ -2,34 +2,26 @@
 
 use serde::Serialize;
 
-use super::super::rows::rfc3339;
-use super::{Item, descriptors, limited, sockets, split_groups};
-use crate::commands::inventory::{Group, How, Listing};
+use super::super::inventory::{GroupRow, Head, limited, pause_ms};
+use super::super::json_line;
+use super::{Item, descriptors, sockets, split_groups};
+use crate::commands::inventory::{Group, Held, How, Listing};
 use crate::sockets::{Mark, Socket};
 
 const SCHEMA: &str = "leakhunt.sockets/1";
 
 #[derive(Serialize)]
 struct Line<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: Option<String>,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     pause_ms: f64,
     n_sockets: usize,
     n_gone: usize,
     n_missing: usize,
-    groups: Vec<GroupLine<'a>>,
+    groups: Vec<GroupRow<'a>>,
     sockets: Vec<SocketLine<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     descriptors: Option<Descriptors<'a>>,
-}
-
-#[derive(Serialize)]
-struct GroupLine<'a> {
-    name: &'a str,
-    count: usize,
-    delta: i64,
 }
 
 #[derive(Serialize)]
@@ -77,7 +69,7 @@ struct UserLine<'a> {
 
 #[derive(Serialize)]
 struct Descriptors<'a> {
-    groups: Vec<GroupLine<'a>>,
+    groups: Vec<GroupRow<'a>>,
     list: Vec<DescriptorLine<'a>>,
 }
 
@@ -92,26 +84,19 @@ struct DescriptorLine<'a> {
 /// A look as one line.
 pub(super) fn line(listing: &Listing<Item>, how: &How, has_descriptors: bool) -> Vec<u8> {
     let (of_sockets, of_others) = split_groups(listing);
-    let line = Line {
-        schema: SCHEMA,
-        pid: listing.pid,
-        time: rfc3339(
-            (listing.time.unix_timestamp_nanos() / 1000)
-                .try_into()
-                .unwrap_or(0),
-        ),
-        look: listing.look,
-        pause_ms: listing.pause_us as f64 / 1000.0,
+    json_line(&Line {
+        head: Head::new(SCHEMA, listing),
+        pause_ms: pause_ms(listing),
         n_sockets: sockets(listing).count(),
         n_gone: listing.n_gone,
         n_missing: listing.missing.len(),
-        groups: group_lines(&of_sockets),
-        sockets: limited(sockets(listing), how.limit)
+        groups: group_rows(&of_sockets),
+        sockets: limited(sockets(listing), how)
             .map(|(one, socket)| socket_line(socket, one.is_new))
             .collect(),
         descriptors: has_descriptors.then(|| Descriptors {
-            groups: group_lines(&of_others),
-            list: limited(descriptors(listing), how.limit)
+            groups: group_rows(&of_others),
+            list: limited(descriptors(listing), how)
                 .map(|(one, descriptor)| DescriptorLine {
                     fd: descriptor.fd,
                     kind: &descriptor.kind,
@@ -120,24 +105,15 @@ pub(super) fn line(listing: &Listing<Item>, how: &How, has_descriptors: bool) ->
                 })
                 .collect(),
         }),
-    };
-    let mut bytes = serde_json::to_vec(&line).unwrap_or_default();
-    bytes.push(b'\n');
-    bytes
+    })
 }
 
-fn group_lines<'a>(groups: &[&'a Group]) -> Vec<GroupLine<'a>> {
-    let line = |group: &&'a Group| GroupLine {
-        name: &group.name,
-        count: group.count,
-        delta: group.delta,
-    };
-    groups.iter().map(line).collect()
+fn group_rows<'a>(groups: &[&'a Group]) -> Vec<GroupRow<'a>> {
+    groups.iter().map(|&group| group.into()).collect()
 }
 
 fn socket_line(socket: &Socket, is_new: bool) -> SocketLine<'_> {
     let held = socket.held.as_ref();
-    let not_empty = |text: &'_ String| !text.is_empty();
     SocketLine {
         inode: socket.inode,
         fds: &socket.fds,
@@ -175,18 +151,9 @@ fn socket_line(socket: &Socket, is_new: bool) -> SocketLine<'_> {
             address: *address,
             r#type: name,
         }),
-        path: held
-            .map(|held| &held.path)
-            .filter(|path| not_empty(path))
-            .map(String::as_str),
-        holder: held
-            .map(|held| &held.holder)
-            .filter(|name| not_empty(name))
-            .map(String::as_str),
-        package: held
-            .map(|held| &held.package)
-            .filter(|name| not_empty(name))
-            .map(String::as_str),
+        path: held.and_then(Held::known_path),
+        holder: held.and_then(Held::known_holder),
+        package: held.and_then(Held::known_package),
         retained_bytes: held.map(|held| held.retained_bytes),
     }
 }

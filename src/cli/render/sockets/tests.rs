@@ -3,6 +3,7 @@ use time::macros::datetime;
 use super::*;
 use crate::commands::inventory::Held;
 use crate::kernel_sockets::State;
+use crate::render::inventory::samples::{HOW, first_look};
 use crate::sockets::{Mark, PythonObject, Role};
 
 fn socket() -> Socket {
@@ -54,25 +55,17 @@ fn listing(items: Vec<Item>) -> Listing<Item> {
         })
         .collect();
     groups[0].delta = 3;
-    let n_items = items.len();
-    let items = items.into_iter().enumerate();
-    Listing {
-        pid: 4121,
+    let mut listing = Listing {
         time: datetime!(2026-02-03 04:05:06.789 UTC),
         look: 2,
         is_repeated: true,
-        items: items
-            .map(|(index, item)| Listed {
-                item,
-                is_new: index == 0,
-            })
-            .collect(),
-        n_items,
         groups,
         n_gone: 1,
-        missing: vec![],
         pause_us: 1_500,
-    }
+        ..first_look(items)
+    };
+    listing.items[0].is_new = true;
+    listing
 }
 
 fn items() -> Vec<Item> {
@@ -91,8 +84,7 @@ fn how(format: InventoryFormat, limit: usize) -> How {
     How {
         format,
         limit,
-        color: false,
-        width: None,
+        ..HOW
     }
 }
 
@@ -160,26 +152,11 @@ fn json_has_all_of_a_look() {
 
 #[test]
 fn home_assistant_has_one_head_for_all() {
-    let text = |n: u64| Listed {
-        item: SocketRepr {
-            address: n,
-            text: format!("<socket.socket fd={n}>"),
-        },
-        is_new: false,
+    let text = |n: u64| SocketRepr {
+        address: n,
+        text: format!("<socket.socket fd={n}>"),
     };
-    let all = listing(items());
-    let listing = Listing {
-        items: vec![text(3), text(4)],
-        pid: all.pid,
-        time: all.time,
-        look: 1,
-        is_repeated: false,
-        n_items: 2,
-        groups: vec![],
-        n_gone: 0,
-        missing: vec![],
-        pause_us: 1,
-    };
+    let listing = first_look([text(3), text(4)]);
     let shown = ha(&listing, &how(InventoryFormat::Ha, 0));
     assert_eq!(
         String::from_utf8(shown).unwrap(),

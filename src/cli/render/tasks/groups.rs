@@ -1,12 +1,12 @@
 //! Counts by coroutine, state and line.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write as _;
 
-use super::super::numbers::{count, count_delta, counted};
+use super::super::inventory::shown;
+use super::super::numbers::{count, count_delta};
 use super::super::table::{Column, Emphasis, number, table, text as text_column};
 use super::super::text::{cut_end, cut_start, escape_controls};
-use super::{TasksView, keeper};
+use super::{TasksView, keeper, left_out};
 use crate::commands::inventory::{Group, Listing};
 use crate::tasks::{Item, Place, Task, group_of};
 
@@ -77,10 +77,6 @@ pub(super) fn members(listing: &Listing<Item>) -> Vec<Members<'_>> {
 
 /// The table, and how many groups it leaves out.
 pub(super) fn text(view: &TasksView<'_>, members: &[Members<'_>]) -> String {
-    let n_shown = match view.how.limit {
-        0 => members.len(),
-        limit => limit.min(members.len()),
-    };
     let with_change = view.listing.is_repeated;
     let mut columns = vec![number("COUNT")];
     if with_change {
@@ -93,7 +89,7 @@ pub(super) fn text(view: &TasksView<'_>, members: &[Members<'_>]) -> String {
         text_column("WAITS IN, KEPT BY"),
         text_column("TASKS"),
     ]);
-    let rows = members[..n_shown].iter().map(|one| {
+    let rows = shown(members, view.how).iter().map(|one| {
         let mut cells = vec![count(one.group.count as u64)];
         if with_change {
             cells.push(count_delta(one.group.delta));
@@ -114,10 +110,7 @@ pub(super) fn text(view: &TasksView<'_>, members: &[Members<'_>]) -> String {
         fit(&mut rows, &columns, width);
     }
     let mut text = format!("\n{}", table(&columns, rows, view.how.color));
-    if n_shown < members.len() {
-        let left = counted((members.len() - n_shown) as u64, "group");
-        let _ = writeln!(text, "{left} not shown; --limit 0 shows all");
-    }
+    text.push_str(&left_out(members.len(), "group", view.how));
     text
 }
 

@@ -4,10 +4,10 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
+use super::super::inventory::{Head, limited, pause_ms};
 use super::super::json_line;
-use super::super::rows::rfc3339;
+use super::TasksView;
 use super::groups::{Members, members};
-use super::{TasksView, limited, micros};
 use crate::commands::inventory::Held;
 use crate::tasks::{Frame, Future, Item, Loop, Place, Raised, Task, Unawaited};
 
@@ -15,10 +15,8 @@ const TASKS_SCHEMA: &str = "leakhunt.tasks/1";
 
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: Option<String>,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     pause_ms: f64,
     n_items: usize,
     n_gone: usize,
@@ -95,22 +93,18 @@ pub(super) fn document(view: &TasksView<'_>) -> Vec<u8> {
         .filter_map(|(task, _)| Some((task.address, task.name.as_deref()?)))
         .collect();
     let members = members(listing);
-    let limit = view.how.limit;
     json_line(&Document {
-        schema: TASKS_SCHEMA,
-        pid: listing.pid,
-        time: rfc3339(micros(listing)),
-        look: listing.look,
-        pause_ms: listing.pause_us as f64 / 1000.0,
+        head: Head::new(TASKS_SCHEMA, listing),
+        pause_ms: pause_ms(listing),
         n_items: listing.n_items,
         n_gone: listing.n_gone,
         n_missing: listing.missing.len(),
         loops: view.loops,
         groups: members.iter().map(group_row).collect(),
-        tasks: limited(view.tasks(), limit)
+        tasks: limited(view.tasks(), view.how)
             .map(|(task, is_new)| task_row(task, is_new, &names))
             .collect(),
-        coroutines: limited(view.coroutines(), limit)
+        coroutines: limited(view.coroutines(), view.how)
             .map(|(one, is_new)| coroutine_row(one, is_new))
             .collect(),
     })
@@ -178,8 +172,8 @@ fn coroutine_row(one: &Unawaited, is_new: bool) -> CoroutineRow<'_> {
 
 fn held_row(held: &Held) -> HeldRow<'_> {
     HeldRow {
-        holder: (!held.holder.is_empty()).then_some(&held.holder),
-        path: (!held.path.is_empty()).then_some(&held.path),
+        holder: held.known_holder(),
+        path: held.known_path(),
         retained_bytes: held.retained_bytes,
     }
 }

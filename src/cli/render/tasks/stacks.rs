@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::time::Duration;
 
+use super::super::inventory::{limited, n_shown};
 use super::super::numbers::{count, duration};
 use super::super::text::escape_controls;
-use super::{TasksView, keeper, limited};
+use super::{TasksView, keeper};
 use crate::tasks::{Frame, Task, Unawaited};
 
 pub(super) fn text(view: &TasksView<'_>) -> String {
@@ -21,13 +22,14 @@ pub(super) fn text(view: &TasksView<'_>) -> String {
         .coroutines()
         .map(|(one, is_new)| of_coroutine(one, is_new));
     let mut text = String::new();
-    for one in limited(tasks.chain(coroutines), view.how.limit) {
+    for one in limited(tasks.chain(coroutines), view.how) {
         text.push('\n');
         text.push_str(&one);
     }
     let n_all = view.listing.items.len();
-    if view.how.limit != 0 && n_all > view.how.limit {
-        let left = count((n_all - view.how.limit) as u64);
+    let n_left = n_all - n_shown(n_all, view.how);
+    if n_left > 0 {
+        let left = count(n_left as u64);
         let _ = writeln!(text, "\n{left} more not shown; --limit 0 shows all");
     }
     text

@@ -2,8 +2,8 @@ use serde_json::json;
 use time::OffsetDateTime;
 
 use super::*;
-use crate::commands::inventory::{Group, Listed};
-use crate::session::Missing;
+use crate::commands::inventory::Group;
+use crate::render::inventory::samples::{HOW, first_look};
 use crate::tasks::{Frame, Place, Raised, Waiter, group_of};
 
 fn place(module: &str, name: &str, file: &str, line: Option<u64>) -> Place {
@@ -120,22 +120,13 @@ fn listing(items: Vec<Item>, before: Option<usize>) -> Listing<Item> {
         group.delta = group.count as i64 - before as i64;
     }
     Listing {
-        pid: 4121,
         time: OffsetDateTime::from_unix_timestamp(1_770_091_506).unwrap(),
         look: if before.is_some() { 2 } else { 1 },
         is_repeated: before.is_some(),
-        n_items: items.len(),
-        items: items
-            .into_iter()
-            .map(|item| Listed {
-                item,
-                is_new: false,
-            })
-            .collect(),
         groups,
         n_gone: 3,
-        missing: Vec::<Missing>::new(),
         pause_us: 6214,
+        ..first_look(items)
     }
 }
 
@@ -148,8 +139,7 @@ fn shown(
     let how = How {
         format,
         limit,
-        color: false,
-        width: None,
+        ..HOW
     };
     let loops = [event_loop()];
     let view = TasksView {
@@ -238,10 +228,8 @@ fn a_table_is_as_wide_as_the_terminal_where_that_leaves_enough_of_it() {
     let listing = listing(mixed(), None);
     let of_width = |width: usize| {
         let how = How {
-            format: InventoryFormat::Table,
-            limit: 0,
-            color: false,
             width: Some(width),
+            ..HOW
         };
         let view = TasksView {
             listing: &listing,

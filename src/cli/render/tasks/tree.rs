@@ -2,9 +2,10 @@
 
 use std::fmt::Write as _;
 
-use super::super::numbers::{count, counted};
+use super::super::inventory::shown;
+use super::super::numbers::count;
 use super::super::text::escape_controls;
-use super::{TasksView, task_line};
+use super::{TasksView, left_out, task_line};
 use crate::tasks::{Branch, Fold, Forest, Task, What};
 
 /// The trees of each loop.
@@ -16,21 +17,14 @@ pub(super) fn text(view: &TasksView<'_>) -> String {
         _ => Fold::Yes,
     };
     let branches = Forest::of(&tasks, fold).branches;
-    let n_shown = match view.how.limit {
-        0 => branches.len(),
-        limit => limit.min(branches.len()),
-    };
     let mut text = String::new();
-    if n_shown > 0 {
+    if !branches.is_empty() {
         text.push('\n');
     }
-    for branch in &branches[..n_shown] {
+    for branch in shown(&branches, view.how) {
         let _ = writeln!(text, "{}{}", guide(&branch.is_last), line(branch, &all));
     }
-    if n_shown < branches.len() {
-        let left = counted((branches.len() - n_shown) as u64, "line");
-        let _ = writeln!(text, "{left} not shown; --limit 0 shows all");
-    }
+    text.push_str(&left_out(branches.len(), "line", view.how));
     text
 }
 

@@ -7,7 +7,8 @@ use serde::Serialize;
 
 use super::ThreadsView;
 use crate::commands::inventory::Listed;
-use crate::render::rows::rfc3339;
+use crate::render::inventory::{GroupRow, Head, pause_ms};
+use crate::render::json_line;
 use crate::threads::{Frame, Source, Thread};
 
 /// The name and version of the JSON schema.
@@ -15,10 +16,8 @@ const THREADS_SCHEMA: &str = "leakhunt.threads/1";
 
 #[derive(Serialize)]
 struct Document<'a> {
-    schema: &'static str,
-    pid: u32,
-    time: Option<String>,
-    look: u64,
+    #[serde(flatten)]
+    head: Head,
     python: Option<&'a str>,
     source: &'static str,
     gil: Option<&'static str>,
@@ -72,20 +71,10 @@ struct FrameRow<'a> {
     locals: BTreeMap<&'a str, &'a str>,
 }
 
-#[derive(Serialize)]
-struct GroupRow<'a> {
-    name: &'a str,
-    count: usize,
-    delta: i64,
-}
-
 pub(super) fn document(view: &ThreadsView<'_>) -> Vec<u8> {
     let listing = view.listing;
-    let document = Document {
-        schema: THREADS_SCHEMA,
-        pid: listing.pid,
-        time: rfc3339(super::micros(listing.time)),
-        look: listing.look,
+    json_line(&Document {
+        head: Head::new(THREADS_SCHEMA, listing),
         python: view.look.python.as_deref(),
         source: match view.look.source {
             Source::Agent => "agent",
@@ -97,25 +86,14 @@ pub(super) fn document(view: &ThreadsView<'_>) -> Vec<u8> {
             GilState::Absent => Some("absent"),
             GilState::Unknown => None,
         },
-        pause_ms: listing.pause_us as f64 / 1000.0,
+        pause_ms: pause_ms(listing),
         n_threads: listing.n_items,
         n_native: view.look.n_native,
         n_gone: listing.n_gone,
         n_missing: listing.missing.len(),
         threads: view.shown().iter().map(thread).collect(),
-        groups: listing
-            .groups
-            .iter()
-            .map(|group| GroupRow {
-                name: &group.name,
-                count: group.count,
-                delta: group.delta,
-            })
-            .collect(),
-    };
-    let mut line = serde_json::to_vec(&document).unwrap_or_default();
-    line.push(b'\n');
-    line
+        groups: listing.groups.iter().map(GroupRow::from).collect(),
+    })
 }
 
 fn thread(one: &Listed<Thread>) -> ThreadRow<'_> {

@@ -6,6 +6,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::commands::inventory::Group;
+use crate::render::inventory::samples::{HOW, first_look};
 use crate::threads::{Frame, Lock};
 
 fn frame(name: &str, line: u32) -> Frame {
@@ -78,18 +79,11 @@ fn threads() -> Vec<Thread> {
 }
 
 fn listing(threads: Vec<Thread>, look: u64) -> Listing<Thread> {
-    let n_items = threads.len();
-    let listed = threads.into_iter().map(|item| Listed {
-        is_new: look > 1 && item.native_id == Some(9),
-        item,
-    });
-    Listing {
+    let mut listing = Listing {
         pid: 5,
         time: datetime!(2026-02-03 04:05:06 UTC),
         look,
         is_repeated: look > 1,
-        items: listed.collect(),
-        n_items,
         groups: vec![
             Group {
                 name: "shop.serve".to_owned(),
@@ -102,10 +96,13 @@ fn listing(threads: Vec<Thread>, look: u64) -> Listing<Thread> {
                 delta: 0,
             },
         ],
-        n_gone: 0,
-        missing: Vec::new(),
         pause_us: 412,
+        ..first_look(threads)
+    };
+    for one in &mut listing.items {
+        one.is_new = look > 1 && one.item.native_id == Some(9);
     }
+    listing
 }
 
 fn shown(look: u64, depth: ThreadsDepth, format: InventoryFormat, limit: usize) -> String {
@@ -124,8 +121,7 @@ fn shown(look: u64, depth: ThreadsDepth, format: InventoryFormat, limit: usize) 
         how: &How {
             format,
             limit,
-            color: false,
-            width: None,
+            ..HOW
         },
     };
     String::from_utf8(view.bytes()).unwrap()

@@ -13,7 +13,7 @@ const MOST_FINDINGS: usize = 10;
 
 /// By place, the frames by which most of its newest objects were made.
 #[derive(Debug, Default)]
-pub(crate) struct Makers {
+pub(super) struct Makers {
     by_place: BTreeMap<String, Vec<String>>,
 }
 
@@ -22,7 +22,7 @@ impl Makers {
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
-    pub(crate) fn ask<L: Link>(
+    pub(super) fn ask<L: Link>(
         &mut self,
         session: &mut Session<L>,
         snapshot: &Snapshot,
@@ -54,7 +54,7 @@ impl Makers {
     }
 
     /// Adds what is known to the findings.
-    pub(crate) fn tell(&self, judged: &mut PlaceFindings) {
+    pub(super) fn tell(&self, judged: &mut PlaceFindings) {
         for finding in &mut judged.findings {
             if let Some(site) = self.by_place.get(&finding.place) {
                 finding.made_at.clone_from(site);

@@ -19,7 +19,7 @@ const OF_PYTHON: [(&str, u64); 4] = [
 
 /// How many objects places take at most, as attributes of their owners say.
 #[derive(Debug, Default)]
-pub(crate) struct Limits {
+pub(super) struct Limits {
     by_place: BTreeMap<String, Option<u64>>,
 }
 
@@ -28,7 +28,7 @@ impl Limits {
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
-    pub(crate) fn ask<L: Link>(
+    pub(super) fn ask<L: Link>(
         &mut self,
         session: &mut Session<L>,
         snapshot: &Snapshot,
@@ -58,7 +58,7 @@ impl Limits {
     }
 
     /// Puts aside what has not come to its limit.
-    pub(crate) fn apply(&self, judged: &mut PlaceFindings) {
+    pub(super) fn apply(&self, judged: &mut PlaceFindings) {
         judged.set_aside(|finding| {
             let of_python = OF_PYTHON.iter().find(|(place, _)| *place == finding.place);
             match of_python {
