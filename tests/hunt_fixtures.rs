@@ -72,15 +72,20 @@ fn judged(promise: &Promise, hunt: &Value) -> Result<String, String> {
         Promise::Native { type_name, places } => {
             kind == "native_references" && is_of(type_name) || is_one_of(places)
         }
+        Promise::NativeMemory => kind == "native_memory",
         Promise::Threads(function) => kind == "threads" && place == function,
         Promise::Descriptors => kind == "descriptors",
     };
     let rate = first["objects_per_s"].as_f64().unwrap_or_default();
     let verdict = match kind {
-        "garbage" | "native_references" => kind,
+        "garbage" | "native_references" | "native_memory" => kind,
         _ => "leak",
     };
     match is_kept && hunt["verdict"] == verdict {
+        true if *promise == Promise::NativeMemory => {
+            let rate = first["bytes_per_s"].as_f64().unwrap_or_default() / 1e6;
+            Ok(format!("{rate:+.1} MB/s"))
+        }
         true => Ok(format!("{rate:+.0} /s")),
         false => Err(format!("{kind} {place:?} of {types:?}, {rate:+.0} /s")),
     }
@@ -191,6 +196,7 @@ fn table(fixtures: &[Fixture], interpreters: &[&Interpreter], said: &Said) -> St
             }
             Some(Promise::Garbage(type_name)) => format!("garbage of `{type_name}`"),
             Some(Promise::Native { type_name, .. }) => format!("`{type_name}` held by native code"),
+            Some(Promise::NativeMemory) => "memory beside Python's objects".to_owned(),
             Some(Promise::Threads(function)) => format!("threads that run `{function}`"),
             Some(Promise::Descriptors) => "descriptors".to_owned(),
             Some(Promise::Nothing) | None => "(a twin alone)".to_owned(),

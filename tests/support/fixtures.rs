@@ -27,6 +27,8 @@ pub(crate) enum Promise {
         type_name: String,
         places: Vec<String>,
     },
+    /// Memory grows that is not of Python's objects.
+    NativeMemory,
     /// Threads grow that run a function.
     Threads(String),
     /// Descriptors grow.
@@ -62,6 +64,7 @@ fn promise(text: &str) -> Option<Promise> {
     let mut quoted = said.split('`').skip(1).step_by(2).map(str::to_owned);
     Some(match said {
         _ if said.starts_with("nothing grows") => Promise::Nothing,
+        _ if said.starts_with("memory beside Python's objects grows") => Promise::NativeMemory,
         _ if said.starts_with("threads grow") => Promise::Threads(quoted.next()?),
         _ if said.starts_with("descriptors grow") => Promise::Descriptors,
         _ if said.ends_with("is garbage.") => Promise::Garbage(quoted.next()?),

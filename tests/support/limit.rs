@@ -4,7 +4,7 @@ use std::process::{Child, ExitStatus};
 use std::time::{Duration, Instant};
 
 /// After this time a test that still waits has failed. Generous: the machine may be loaded.
-pub(crate) const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(180);
 
 /// Asks `question` until it has an answer; `None` after `limit`.
 pub(crate) fn eventually<T>(limit: Duration, mut question: impl FnMut() -> Option<T>) -> Option<T> {

@@ -18,8 +18,16 @@ pub(super) struct NativeMemory {
     rss_bytes: Vec<u64>,
     anonymous_bytes: Vec<u64>,
     objects_bytes: Vec<u64>,
-    /// What allocators had free at the first look; `None` where that is not known.
-    first_free_bytes: Option<u64>,
+    /// What it grows from; `None` where that is not known.
+    start: Option<Start>,
+}
+
+/// The target's memory at one moment, soon after the first look.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    anonymous_bytes: u64,
+    /// What allocators had free.
+    free_bytes: u64,
 }
 
 impl NativeMemory {
@@ -31,9 +39,12 @@ impl NativeMemory {
             .push(snapshot.objects.size_bytes.iter().sum());
     }
 
-    /// Notes what allocators have free at the first look.
-    pub(super) fn note_free(&mut self, account: &MemoryAccount) {
-        self.first_free_bytes = Some(account.free_bytes());
+    /// Notes what there is to start from: `memory` was read with the account.
+    pub(super) fn start(&mut self, memory: &Memory, account: &MemoryAccount) {
+        self.start = Some(Start {
+            anonymous_bytes: memory.anonymous_bytes,
+            free_bytes: account.free_bytes(),
+        });
     }
 
     /// Resident memory at each look.
@@ -44,22 +55,24 @@ impl NativeMemory {
     /// Growth of resident memory, where Python's objects explain less than half of it, together with what
     /// allocators keep of what was freed: a program that makes and drops much at a time has more of that
     /// the higher it was by chance. `now` is the account of the last look.
+    ///
+    /// Memory that was once used stays resident, so it follows the most that objects ever took and never
+    /// falls: they explain as much as they differed by between any two looks.
     pub(super) fn finding(&self, seconds: &[f64], now: Option<&MemoryAccount>) -> Option<Finding> {
         let resident = &self.anonymous_bytes;
-        let (&first, &last) = (resident.first()?, resident.last()?);
-        let grown = last.checked_sub(first)?;
-        let of_objects = self
-            .objects_bytes
-            .last()?
-            .saturating_sub(*self.objects_bytes.first()?);
-        let kept_free = match (self.first_free_bytes, now) {
-            (Some(first), Some(now)) => now.free_bytes().saturating_sub(first),
+        let first = (*resident.first()?).max(self.start.map_or(0, |start| start.anonymous_bytes));
+        let grown = resident.last()?.checked_sub(first)?;
+        let objects = &self.objects_bytes;
+        let of_objects = objects.last()?.saturating_sub(*objects.first()?);
+        let at_most = objects.iter().max()? - objects.iter().min()?;
+        let kept_free = match (self.start, now) {
+            (Some(start), Some(now)) => now.free_bytes().saturating_sub(start.free_bytes),
             _ => 0,
         };
         let floats: Vec<f64> = resident.iter().map(|&bytes| bytes as f64).collect();
         let trend = trend(seconds, &floats);
         let is_much = grown >= LEAST_BYTES.max(first / LEAST_SHARE);
-        let explained = of_objects.saturating_add(kept_free);
+        let explained = at_most.saturating_add(kept_free);
         if trend.course != Course::Grows || !is_much || explained.saturating_mul(2) > grown {
             return None;
         }
@@ -124,8 +137,12 @@ mod tests {
                 account
             })
         });
-        if let Some([first, _]) = &accounts {
-            native.note_free(first);
+        if let (Some([first, _]), Some(&(resident, _))) = (&accounts, looks.first()) {
+            let memory = Memory {
+                anonymous_bytes: resident,
+                ..Memory::default()
+            };
+            native.start(&memory, first);
         }
         native.finding(&seconds, accounts.as_ref().map(|[_, last]| last))
     }
@@ -150,6 +167,39 @@ mod tests {
         assert_eq!(with_free(3, 4).unwrap().share_bytes, 4 * MB);
         // What was free all the time explains nothing.
         assert_eq!(with_free(8, 8).unwrap().share_bytes, 5 * MB);
+    }
+
+    #[test]
+    fn the_most_that_objects_took_stays_resident() {
+        let with_objects = |objects: [u64; 6]| {
+            let looks = (50..)
+                .zip(objects)
+                .map(|(resident, of)| (resident * MB, of * MB));
+            finding(&looks.collect::<Vec<_>>())
+        };
+        assert_eq!(with_objects([10, 14, 11, 13, 12, 9]), None);
+        assert_eq!(
+            with_objects([10, 11, 10, 12, 10, 11]).unwrap().share_bytes,
+            3 * MB
+        );
+    }
+
+    #[test]
+    fn what_grew_before_the_first_account_is_not_counted() {
+        let mut native = NativeMemory::default();
+        let memory = |resident: u64| Memory {
+            rss_bytes: resident * MB,
+            anonymous_bytes: resident * MB,
+            ..Memory::default()
+        };
+        let heap = SnapshotBuilder::new().finish();
+        native.observe(&memory(50), &heap);
+        native.start(&memory(54), &MemoryAccount::default());
+        for resident in [55, 56, 57, 58] {
+            native.observe(&memory(resident), &heap);
+        }
+        let found = native.finding(&[0.0, 1.0, 2.0, 3.0, 4.0], Some(&MemoryAccount::default()));
+        assert_eq!(found.unwrap().share_bytes, 4 * MB);
     }
 
     #[test]

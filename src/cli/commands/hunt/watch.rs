@@ -17,6 +17,7 @@ use crate::growing_places::GrowingPlaces;
 use crate::kernel_view::{kernel_view, mapped_files};
 use crate::memory_limit::{MemoryLimit, memory_limit};
 use crate::output::Output;
+use crate::procfs::memory_of;
 use crate::render::hunt::{Report, Verdict, progress};
 use crate::render::numbers::duration;
 use crate::rounds::{LookEnd, Looks, Schedule};
@@ -153,7 +154,7 @@ impl Looks for Watch<'_> {
             self.intervals = plan::uneven(schedule.interval, n_intervals, self.pid);
             self.schedule = Some(schedule);
             if let Ok(account) = account(self.pid, &snapshot) {
-                self.native_memory.note_free(&account);
+                self.native_memory.start(&memory_of(self.pid), &account);
             }
         }
         let n_looks = self.places.n_looks();
