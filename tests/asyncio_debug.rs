@@ -78,8 +78,9 @@ fn on_sets_every_loop_and_off_restores_what_was() {
         assert!(origins.iter().all(|depth| depth.as_i64() > Some(0)), "{on}");
         let status = runtime.json(&target, &["status"]);
         assert_eq!(status["root_level"], 20);
-        let modes: Vec<_> = status["loops"].as_array().unwrap().iter().collect();
-        assert!(modes.iter().all(|one| one["debug"] == true), "{status:#}");
+        let modes = status["loops"].as_array().unwrap().iter();
+        let modes: Vec<_> = modes.map(|one| &one["debug"]).collect();
+        assert_eq!(modes, [true, true], "{status:#}");
         // A second `on` must not take this for what was before.
         runtime.json(&target, &["on"]);
         assert_eq!(runtime.records(), 1);

@@ -4,21 +4,14 @@ use serde_json::{Value, json};
 
 use crate::support::packages::packages;
 use crate::support::{
-    Fingerprint, Interpreter, Leakhunt, Start, Target, all, assert_unharmed, few, on_each, python3,
-    skipped,
+    Interpreter, Leakhunt, Start, Target, all, few, on_each, python3, skipped, unharmed_look,
 };
 
 const PACKAGES: [&str; 4] = ["lru-dict", "cachetools", "SQLAlchemy", "async-lru"];
 
 /// Takes the inventory of the target, which must be unharmed by it.
 fn look(target: &mut Target, args: &[&str]) -> Value {
-    let before = Fingerprint::of(target);
-    let done = Leakhunt::at(target.pid, "lru", &["--json"])
-        .args(args)
-        .run();
-    let document = done.expect(0).json();
-    assert_unharmed(&before, target);
-    document
+    unharmed_look(target, "lru", args)
 }
 
 fn caches(document: &Value) -> &[Value] {

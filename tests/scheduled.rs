@@ -5,17 +5,12 @@ use serde_json::{Value, json};
 use crate::support::packages::packages;
 use crate::support::{
     Fingerprint, Leakhunt, Start, Target, all, assert_unharmed, few, on_each, python3, skipped,
+    unharmed_look,
 };
 
 /// Takes the inventory of the target, which must be unharmed by it.
 fn look(target: &mut Target, args: &[&str]) -> Value {
-    let before = Fingerprint::of(target);
-    let done = Leakhunt::at(target.pid, "scheduled", &["--json"])
-        .args(args)
-        .run();
-    let document = done.expect(0).json();
-    assert_unharmed(&before, target);
-    document
+    unharmed_look(target, "scheduled", args)
 }
 
 fn finish(mut target: Target) {

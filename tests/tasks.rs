@@ -7,18 +7,12 @@ use serde_json::{Value, json};
 use crate::support::packages::packages;
 use crate::support::{
     Fingerprint, Interpreter, LIMIT, Leakhunt, Start, Target, all, assert_unharmed, eventually,
-    few, on_each, python3, skipped,
+    few, on_each, python3, skipped, unharmed_look,
 };
 
 /// A look as JSON at a target that is unharmed by it.
 fn look(target: &mut Target, args: &[&str]) -> Value {
-    let before = Fingerprint::of(target);
-    let done = Leakhunt::at(target.pid, "tasks", &["--json"])
-        .args(args)
-        .run()
-        .expect(0);
-    assert_unharmed(&before, target);
-    done.json()
+    unharmed_look(target, "tasks", args)
 }
 
 fn tasks(look: &Value) -> impl Iterator<Item = &Value> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::leakhunt::Leakhunt;
 use super::limit::eventually;
 use super::proc::{Mapping, children, descriptors, field_of, mappings, status_field, threads};
 use super::target::Target;
@@ -149,4 +150,15 @@ pub(crate) fn mapped(pid: u32) -> (usize, u64) {
         mappings.len(),
         mappings.iter().map(|mapping| mapping.len).sum(),
     )
+}
+
+/// What a command tells of `target` as JSON, which must leave it as it was.
+pub(crate) fn unharmed_look(target: &mut Target, command: &str, args: &[&str]) -> Value {
+    let before = Fingerprint::of(target);
+    let done = Leakhunt::at(target.pid, command, &["--json"])
+        .args(args)
+        .run();
+    let document = done.expect(0).json();
+    assert_unharmed(&before, target);
+    document
 }

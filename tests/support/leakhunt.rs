@@ -193,7 +193,8 @@ impl Running {
             );
         };
         let mut stdout = std::mem::take(&mut self.seen);
-        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(5)) {
+        // Whoever reads it may have to wait for a processor.
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_secs(30)) {
             stdout.push_str(&line);
             stdout.push('\n');
         }

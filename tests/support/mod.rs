@@ -13,7 +13,7 @@ pub(crate) mod skip;
 pub(crate) mod snapshots;
 pub(crate) mod target;
 
-pub(crate) use fingerprint::{Fingerprint, assert_unharmed};
+pub(crate) use fingerprint::{Fingerprint, assert_unharmed, unharmed_look};
 pub(crate) use interpreters::{Interpreter, all, few, on_each, python3};
 pub(crate) use leakhunt::{Finished, Leakhunt, Running};
 pub(crate) use limit::{LIMIT, eventually};

@@ -1,6 +1,6 @@
 //! `leakhunt asyncio-debug`.
 
-use super::inventory::{self, How, Inventory, Listing, Scene, Taken, probe};
+use super::inventory::{self, How, Inventory, Listing, Scene, Taken};
 use crate::args::{AsyncioDebugAction, AsyncioDebugArgs, Common, InventoryFormat};
 use crate::debug_mode::{Answer, DebugMode, LoopMode, ProcessMode, Wanted};
 use crate::debug_record::RecordFile;
@@ -65,13 +65,13 @@ impl Inventory for Modes {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<LoopMode>, LookEnd> {
-        let mut probed = probe(session, scene, &TYPES, &[], SOURCE)?;
+        let mut probed = inventory::probed(session, scene, &scene.probe(&TYPES, SOURCE))?;
         let mut mode = DebugMode::of(&probed.rows);
         if self.action != AsyncioDebugAction::Status && mode.open_loops().next().is_some() {
             let file = record_file(scene.pid)?;
             let wanted = self.wanted(&mode, &file, scene)?;
             let answer = set(session, &wanted)?;
-            probed = probe(session, scene, &TYPES, &[], SOURCE)?;
+            probed = inventory::probed(session, scene, &scene.probe(&TYPES, SOURCE))?;
             mode = DebugMode::of(&probed.rows);
             answer.add_to(&mut mode, &wanted);
             tell(&mode, &answer, scene.output);

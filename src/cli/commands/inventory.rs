@@ -2,24 +2,25 @@
 
 mod holders;
 mod outside;
+mod probe;
 
 use std::collections::{BTreeMap, HashSet};
 use std::time::Duration;
 
-use leakhunt_wire::Ended;
 use time::OffsetDateTime;
 
 use crate::args::{Common, InventoryArgs, InventoryFormat};
-use crate::budget::{Budget, Memory};
+use crate::budget::Memory;
 use crate::door::{Door, ended_after, ended_too_early};
 use crate::failure::{Exit, Failure};
 use crate::interrupt::{Interrupts, Urgency};
 use crate::output::Output;
-use crate::rounds::{LookEnd, Looks, Missed, Rounds, Schedule, not_walked};
-use crate::session::{Link, Missing, Probe, Probed, Session, SessionError};
+use crate::rounds::{LookEnd, Looks, Missed, Rounds, Schedule};
+use crate::session::{Link, Missing, Session, SessionError};
 use crate::target::Target;
 
 pub(crate) use holders::{Held, Holders, holders};
+pub(crate) use probe::probed;
 
 /// A kind of thing that a live process has.
 pub(crate) trait Inventory {
@@ -343,113 +344,9 @@ impl<I: Inventory> Looks for Watch<'_, I> {
     }
 }
 
-/// Runs a probe in the scene.
-///
-/// # Errors
-/// When the heap could not be walked to the end.
-pub(crate) fn probe<L: Link>(
-    session: &mut Session<L>,
-    scene: &Scene<'_>,
-    types: &[&str],
-    untracked: &[(u64, u64)],
-    source: &str,
-) -> Result<Probed, LookEnd> {
-    let budget = Budget::new(scene.memory, scene.args.target.max_pause);
-    let probe = Probe {
-        types,
-        untracked,
-        source,
-        keeps_sockets: false,
-        walk_limit: budget.time_limit,
-    };
-    run_probe(session, scene, &probe)
-}
-
-/// The same in a copy that keeps the sockets of the target open, which the probe may ask for their names.
-///
-/// # Errors
-/// As [`probe`].
-pub(crate) fn probe_beside_sockets<L: Link>(
-    session: &mut Session<L>,
-    scene: &Scene<'_>,
-    types: &[&str],
-    source: &str,
-) -> Result<Probed, LookEnd> {
-    let budget = Budget::new(scene.memory, scene.args.target.max_pause);
-    let probe = Probe {
-        types,
-        untracked: &[],
-        source,
-        keeps_sockets: true,
-        walk_limit: budget.time_limit,
-    };
-    run_probe(session, scene, &probe)
-}
-
-fn run_probe<L: Link>(
-    session: &mut Session<L>,
-    scene: &Scene<'_>,
-    probe: &Probe<'_>,
-) -> Result<Probed, LookEnd> {
-    let (probed, end) = session.probe(probe)?;
-    let Some(kept) = kept(probed, end.ended) else {
-        let failure = not_walked(scene.pid, end.ended, end.signal, end.clone_errno);
-        return Err(LookEnd::ForNow(failure.into()));
-    };
-    if end.ended == Ended::TimeLimit {
-        scene.output.warn(format_args!(
-            "there is more than is told: it took too long; the machine may be too busy"
-        ));
-    }
-    Ok(kept)
-}
-
-/// What is of use of a probe that ended so. Objects are told when the whole heap was walked: where the
-/// time was over while they were told, what came is true, and there is more.
-fn kept(mut probed: Probed, ended: Ended) -> Option<Probed> {
-    let has_objects = probed.rows.iter().any(|row| row.address != 0);
-    match ended {
-        Ended::Whole => Some(probed),
-        Ended::TimeLimit if has_objects => {
-            probed.missing.push(Missing {
-                address: 0,
-                type_name: "the rest of the objects".into(),
-                why: "it took too long".into(),
-            });
-            Some(probed)
-        }
-        _ => None,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::Row;
-
-    #[test]
-    fn what_came_before_the_time_was_over_is_told_with_what_is_missing() {
-        let probed = |addresses: &[u64]| Probed {
-            rows: addresses
-                .iter()
-                .map(|&address| Row {
-                    address,
-                    type_name: String::new(),
-                    size_bytes: 0,
-                    value: serde_json::Value::Null,
-                })
-                .collect(),
-            ..Probed::default()
-        };
-        let n_missing = |addresses: &[u64], ended| {
-            let kept = kept(probed(addresses), ended);
-            kept.map(|kept| (kept.rows.len(), kept.missing.len()))
-        };
-        assert_eq!(n_missing(&[0, 7], Ended::Whole), Some((2, 0)));
-        assert_eq!(n_missing(&[0, 7], Ended::TimeLimit), Some((2, 1)));
-        assert_eq!(n_missing(&[0], Ended::TimeLimit), None, "the walk's time");
-        assert_eq!(n_missing(&[0, 7], Ended::Crashed), None);
-    }
 
     fn counts(pairs: &[(&str, usize)]) -> BTreeMap<String, usize> {
         let pairs = pairs.iter().map(|&(name, n)| (name.to_owned(), n));

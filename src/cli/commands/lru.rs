@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use leakhunt_heap::Snapshot;
 use regex::Regex;
 
-use super::inventory::{self, Inventory, Listing, Scene, Taken, holders, probe};
+use super::inventory::{self, Inventory, Listing, Scene, Taken, holders};
 use crate::args::{Common, InventoryFormat, LruArgs};
 use crate::caches::{Cache, HaLine, caches, sort};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
 use crate::render::lru::lru;
 use crate::rounds::LookEnd;
-use crate::session::{Link, Session};
+use crate::session::{Link, Probe, Session};
 
 const SOURCE: &str = include_str!("../probes/lru.py");
 /// Types whose objects the probe knows, as it does itself.
@@ -74,7 +74,11 @@ impl Inventory for Caches {
             false => SOURCE.to_owned(),
         };
         let untracked = untracked.unwrap_or_default();
-        let probed = probe(session, scene, &TYPES, &untracked, &source)?;
+        let probe = Probe {
+            untracked: &untracked,
+            ..scene.probe(&TYPES, &source)
+        };
+        let probed = inventory::probed(session, scene, &probe)?;
         let (mut found, lines) = caches(&probed.rows);
         for cache in &mut found {
             if let Some(graph) = &graph {

@@ -1,8 +1,6 @@
 //! `leakhunt scheduled`.
 
-use super::inventory::{
-    self, Held, Holders, How, Inventory, Listing, Scene, Taken, holders, probe,
-};
+use super::inventory::{self, Held, Holders, How, Inventory, Listing, Scene, Taken, holders};
 use crate::args::{Common, InventoryFormat, ScheduledArgs};
 use crate::failure::{Exit, Failure};
 use crate::output::Output;
@@ -52,7 +50,7 @@ impl Inventory for Scheduled {
             true => format!("{SOURCE}\nHA_LINES = True\n"),
             false => SOURCE.to_owned(),
         };
-        let probed = probe(session, scene, &TYPES, &[], &source)?;
+        let probed = inventory::probed(session, scene, &scene.probe(&TYPES, &source))?;
         let mut pause_us = probed.pause_us;
         let mut found = schedules(&probed.rows);
         if self.has_paths && !found.handles.is_empty() {

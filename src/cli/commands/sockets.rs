@@ -12,7 +12,7 @@ use crate::kernel_view::descriptor_links;
 use crate::output::Output;
 use crate::render::sockets::{Item, render};
 use crate::rounds::LookEnd;
-use crate::session::{Link, Session};
+use crate::session::{Link, Probe, Session};
 use crate::sockets::{
     Kernel, PROBE, Socket, TYPES, UVLOOP_TYPES, join, other_descriptors, uses_uvloop,
 };
@@ -48,9 +48,14 @@ impl Inventory for Sockets {
         scene: &Scene<'_>,
     ) -> Result<Taken<Item>, LookEnd> {
         let before = descriptor_links(scene.pid);
-        let mut probed = inventory::probe(session, scene, &TYPES, &[], PROBE)?;
+        let mut probed = inventory::probed(session, scene, &scene.probe(&TYPES, PROBE))?;
         if uses_uvloop(&probed.rows) {
-            let of_uvloop = inventory::probe_beside_sockets(session, scene, &UVLOOP_TYPES, PROBE)?;
+            // Its transports ask their sockets for addresses.
+            let probe = Probe {
+                keeps_sockets: true,
+                ..scene.probe(&UVLOOP_TYPES, PROBE)
+            };
+            let of_uvloop = inventory::probed(session, scene, &probe)?;
             probed.rows.extend(of_uvloop.rows);
             probed.missing.extend(of_uvloop.missing);
             probed.pause_us += of_uvloop.pause_us;

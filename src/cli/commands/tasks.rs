@@ -59,7 +59,7 @@ impl Inventory for Tasks {
             true => format!("REPRS = True\n{PROBE}"),
             false => PROBE.to_owned(),
         };
-        let mut probed = inventory::probe(session, scene, &TYPES, &[], &source)?;
+        let mut probed = inventory::probed(session, scene, &scene.probe(&TYPES, &source))?;
         let look = Look::from_rows(std::mem::take(&mut probed.rows));
         let mut missing = probed.missing;
         missing.extend((0..look.n_unreadable).map(|_| Missing::unreadable()));

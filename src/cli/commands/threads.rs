@@ -73,7 +73,7 @@ impl Inventory for LiveThreads<'_> {
         });
         let locals = if self.args.locals { "True" } else { "False" };
         let source = format!("LOCALS = {locals}\n{PROBE}");
-        let probed = inventory::probe(session, scene, &[], &[], &source)?;
+        let probed = inventory::probed(session, scene, &scene.probe(&[], &source))?;
         let told = told(probed.rows);
         let mut missing = probed.missing;
         missing.extend((0..told.n_unreadable).map(|_| Missing::unreadable()));

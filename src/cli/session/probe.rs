@@ -85,7 +85,7 @@ pub(crate) struct ProbeEnd {
 }
 
 impl<L: Link> Session<L> {
-    /// Runs a probe. What came is of use only where the end is [`Ended::Whole`].
+    /// Runs a probe. Where the end is not [`Ended::Whole`] there is more than came.
     ///
     /// # Errors
     /// When the agent or the target is gone, silent or not to be believed.
@@ -133,6 +133,14 @@ impl<L: Link> Session<L> {
             }
             _ => Err(SessionError::OutOfTurn),
         })?;
+        let not_asked = probe.untracked.iter().skip(MOST_UNTRACKED);
+        probed
+            .missing
+            .extend(not_asked.map(|&(address, _)| Missing {
+                address,
+                type_name: "object that the collector does not track".into(),
+                why: format!("no more than {MOST_UNTRACKED} of these are asked"),
+            }));
         self.output.detail(
             2,
             format_args!("probe: {} rows, {end:?}", probed.rows.len()),

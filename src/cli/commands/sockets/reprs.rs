@@ -5,7 +5,7 @@ use crate::commands::inventory::{self, How, Inventory, Listing, Scene, Taken};
 use crate::failure::Failure;
 use crate::render::sockets::{SocketRepr, ha};
 use crate::rounds::LookEnd;
-use crate::session::{Link, Session};
+use crate::session::{Link, Probe, Session};
 
 /// As `objgraph.by_type("socket")`: whatever the module.
 const TYPES: [&str; 1] = ["socket"];
@@ -22,7 +22,11 @@ impl Inventory for SocketReprs {
         session: &mut Session<L>,
         scene: &Scene<'_>,
     ) -> Result<Taken<SocketRepr>, LookEnd> {
-        let probed = inventory::probe_beside_sockets(session, scene, &TYPES, PROBE)?;
+        let probe = Probe {
+            keeps_sockets: true,
+            ..scene.probe(&TYPES, PROBE)
+        };
+        let probed = inventory::probed(session, scene, &probe)?;
         let items = probed
             .rows
             .into_iter()

@@ -137,7 +137,9 @@ fn describing(answer: impl Fn(&[u64]) -> Vec<Act> + 'static) -> Session<FakeAgen
         assert!(pairs.clone().all(|pair| pair[1] == pair[0] + 8));
         answer(&pairs.map(|pair| pair[0]).collect::<Vec<_>>())
     });
-    Session::greet(agent, TIMEOUT, &Interrupts::none(), &Output::silent()).unwrap()
+    // Nothing is waited for in vain: a busy machine may take its time.
+    let timeout = Duration::from_secs(60);
+    Session::greet(agent, timeout, &Interrupts::none(), &Output::silent()).unwrap()
 }
 
 fn wanted(n_objects: u64) -> Vec<Wanted> {
