@@ -37,16 +37,19 @@ fn doored(py: &Interpreter, folder: &PathBuf, user: Option<u32>) -> Target {
     }
 }
 
-/// `python3`, the oldest that the module is for, one of the middle, and the newest.
+/// `python3`, the oldest that the module is for, one of the middle, the newest, and those without the
+/// GIL.
 fn interpreters() -> Vec<&'static Interpreter> {
     let fit: Vec<_> = all().iter().filter(|py| package_for(py).is_ok()).collect();
+    let with_gil = || fit.iter().copied().filter(|py| !py.free_threaded);
     let ends = [
-        fit.first().copied(),
-        fit.iter().copied().min_by_key(|py| py.version),
-        fit.iter().copied().find(|py| py.version.1 == 12),
-        fit.iter().copied().max_by_key(|py| py.version),
+        with_gil().next(),
+        with_gil().min_by_key(|py| py.version),
+        with_gil().find(|py| py.version.1 == 12),
+        with_gil().max_by_key(|py| py.version),
     ];
     let mut chosen: Vec<_> = ends.into_iter().flatten().collect();
+    chosen.extend(fit.iter().copied().filter(|py| py.free_threaded));
     chosen.sort_by_key(|py| (py.version, &py.name));
     chosen.dedup_by_key(|py| &py.name);
     chosen

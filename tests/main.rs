@@ -50,6 +50,9 @@ mod errors;
 /// The types of well-known extension modules, at work in threads.
 #[cfg(test)]
 mod extensions;
+/// The module in interpreters without the GIL.
+#[cfg(test)]
+mod free_threaded;
 /// Garbage, the collector, what native code holds, threads and descriptors.
 #[cfg(test)]
 mod garbage;

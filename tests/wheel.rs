@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::support::leakhunt::program_for_everybody;
-use crate::support::module::cargo;
+use crate::support::leakhunt::{program, program_for_everybody};
+use crate::support::module::{can_be_built_for, cargo};
 use crate::support::{Interpreter, Leakhunt, Start, all, on_each, python3, skipped};
 
 /// What a wheel may weigh.
@@ -71,8 +71,11 @@ fn maturin() -> Result<PathBuf, String> {
 
 /// Has it make something in `folder`; a failure is the project's.
 fn make(what: &[&str], folder: &Path) -> Result<PathBuf, String> {
-    let maturin = maturin()?;
-    let mut command = Command::new(maturin);
+    Ok(made_by(Command::new(maturin()?).args(what), folder))
+}
+
+/// The one file that a command of maturin's makes.
+fn made_by(command: &mut Command, folder: &Path) -> PathBuf {
     let cargo = cargo();
     command.current_dir(env!("CARGO_MANIFEST_DIR"));
     for (name, value) in cargo.get_envs() {
@@ -81,10 +84,10 @@ fn make(what: &[&str], folder: &Path) -> Result<PathBuf, String> {
         }
     }
     let _ = fs::remove_dir_all(folder);
-    command.args(what).arg("--out").arg(folder);
-    outcome(&mut command).unwrap_or_else(|error| panic!("{error}"));
+    command.arg("--out").arg(folder);
+    outcome(command).unwrap_or_else(|error| panic!("{error}"));
     let made = fs::read_dir(folder).unwrap().next().unwrap().unwrap();
-    Ok(made.path())
+    made.path()
 }
 
 /// The wheel: built once, with what earlier builds have left.
@@ -183,6 +186,47 @@ print([row.count for row in census.types if row.type == '__main__.Thing'], repr(
         command.env("LEAKHUNT_LISTEN", "1");
         command.env("XDG_RUNTIME_DIR", blocked_folder());
         assert_eq!(outcome(&mut command), Ok("runs".into()));
+    });
+}
+
+#[test]
+fn an_interpreter_without_the_gil_has_a_wheel_of_its_own() {
+    let is_it = |py: &&Interpreter| py.sees_our_files() && py.free_threaded;
+    let without: Vec<_> = all().iter().filter(is_it).collect();
+    if without.is_empty() {
+        return skipped("wheels without the GIL", "no interpreter without it");
+    }
+    on_each(without, |py| {
+        if let Err(reason) = can_be_built_for(py) {
+            return skipped(&format!("the wheel on {py}"), &reason);
+        }
+        let maturin = match maturin() {
+            Ok(maturin) => maturin,
+            Err(reason) => return skipped("wheels without the GIL", &reason),
+        };
+        // Its module is the development build's, its command the one that all tests run.
+        let mut command = Command::new(maturin);
+        command.args(["build", "--interpreter"]).arg(&py.executable);
+        command.env("LEAKHUNT_COMMAND", program());
+        let wheel = made_by(&mut command, &scratch().join(format!("built-{}", py.name)));
+        let tag = format!("cp3{0}-cp3{0}t-", py.version.1);
+        let name = wheel.file_name().unwrap().to_string_lossy();
+        assert!(name.contains(&tag), "{name}");
+        let venv = match installed(py, &wheel, "user") {
+            Ok(venv) => venv,
+            Err(reason) => return skipped(&format!("the wheel on {py}"), &reason),
+        };
+        let code = "import sys, leakhunt
+class Thing: pass
+things = [Thing() for _ in range(77)]
+leakhunt.listen()
+census = leakhunt.census()
+print([row.count for row in census.types if row.type == '__main__.Thing'], sys._is_gil_enabled())";
+        let mut counted = python(&venv, code);
+        assert_eq!(
+            outcome(counted.env("PATH", "/nowhere")),
+            Ok("[77] False".into())
+        );
     });
 }
 

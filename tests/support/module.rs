@@ -1,9 +1,10 @@
 //! The package `leakhunt` for targets to import: with the module as it is in this working copy.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use super::interpreters::{Interpreter, python3};
 
@@ -15,11 +16,18 @@ pub(crate) fn package_for(py: &Interpreter) -> Result<PathBuf, String> {
     if py.version < (3, 9, 0) {
         return Err("the module needs 3.9".into());
     }
-    if py.free_threaded {
-        return Err("the stable ABI is for builds with the GIL".into());
-    }
-    static BUILT: OnceLock<Result<PathBuf, String>> = OnceLock::new();
-    let folder = BUILT.get_or_init(build).clone()?;
+    can_be_built_for(py)?;
+    // One for all with the GIL, and one for each without.
+    static BUILT: Mutex<BTreeMap<String, Result<PathBuf, String>>> = Mutex::new(BTreeMap::new());
+    let (kind, built_by) = match py.free_threaded {
+        true => (format!("module-{}", py.name), py),
+        false => ("module".to_owned(), python3()),
+    };
+    let folder = {
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        let folder = built.entry(kind.clone());
+        folder.or_insert_with(|| build(&kind, built_by)).clone()?
+    };
     // One that comes with a libc of its own may have an older one than the module was built for.
     let mut import = py.command();
     import
@@ -31,6 +39,16 @@ pub(crate) fn package_for(py: &Interpreter) -> Result<PathBuf, String> {
         Some(line) => Err(line.to_owned()),
         None => Ok(folder),
     }
+}
+
+/// Whether pyo3 builds modules for an interpreter; else why not.
+pub(crate) fn can_be_built_for(py: &Interpreter) -> Result<(), String> {
+    // What pyo3's own tests skip its check by: its layouts of 3.13 without the GIL are there all the same.
+    let is_unchecked = std::env::var_os("UNSAFE_PYO3_SKIP_VERSION_CHECK").is_some();
+    if py.free_threaded && py.version < (3, 14, 0) && !is_unchecked {
+        return Err("pyo3 builds modules without the GIL from 3.14 on".into());
+    }
+    Ok(())
 }
 
 /// A cargo command that knows nothing of the one that runs the tests.
@@ -46,8 +64,8 @@ pub(crate) fn cargo() -> Command {
     cargo
 }
 
-fn build() -> Result<PathBuf, String> {
-    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join("module");
+fn build(kind: &str, py: &Interpreter) -> Result<PathBuf, String> {
+    let target_dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(kind);
     let mut cargo = cargo();
     cargo
         .args([
@@ -59,7 +77,7 @@ fn build() -> Result<PathBuf, String> {
         ])
         .arg("--target-dir")
         .arg(&target_dir)
-        .env("PYO3_PYTHON", &python3().executable)
+        .env("PYO3_PYTHON", &py.executable)
         .env("PYO3_BUILD_EXTENSION_MODULE", "1");
     let done = cargo.output().map_err(|error| error.to_string())?;
     assert!(
@@ -80,6 +98,8 @@ fn build() -> Result<PathBuf, String> {
     // Another file each time: the one before may be mapped by somebody.
     let new = package.join("new");
     fs::copy(module, &new).unwrap();
-    fs::rename(new, package.join("_leakhunt.abi3.so")).unwrap();
+    // Interpreters without the GIL do not look for the stable ABI.
+    let suffix = if py.free_threaded { "so" } else { "abi3.so" };
+    fs::rename(new, package.join(format!("_leakhunt.{suffix}"))).unwrap();
     Ok(folder)
 }

@@ -67,10 +67,17 @@ def in_loop(loop, function):
 
 def settle(loop):
     """Waits until the loop has nothing more to do at once."""
-    while True:
-        in_loop(loop, lambda: None)
-        if not in_loop(loop, lambda: len(getattr(loop, "_ready", ()))):
-            break
+    done = threading.Event()
+
+    def look():
+        # By a timer: what wakes the loop for another thread is itself something to do.
+        if len(getattr(loop, "_ready", ())):
+            loop.call_later(0.001, look)
+        else:
+            done.set()
+
+    loop.call_soon_threadsafe(loop.call_later, 0.001, look)
+    done.wait()
 
 
 async def sleeper(seconds):

@@ -5,7 +5,9 @@ import os
 
 from . import _leakhunt
 
-_state = {"hooked": False, "children": False}
+_state = {"children": False}
+# Taken out by the first of all threads that open the door.
+_to_hook = [True]
 
 
 def listen(children: bool = False) -> str:
@@ -21,8 +23,7 @@ def listen(children: bool = False) -> str:
     """
     path = _leakhunt.listen()
     _state["children"] = bool(children)
-    if not _state["hooked"]:
-        _state["hooked"] = True
+    if _is_first():
         atexit.register(_leakhunt.unlisten)
         # CPython 3.12 and later warn of a fork beside a thread.
         os.register_at_fork(
@@ -39,6 +40,13 @@ def unlisten() -> None:
 def door() -> "str | None":
     """The path of the open door of this process, or None."""
     return _leakhunt.door()
+
+
+def _is_first() -> bool:
+    try:
+        return _to_hook.pop()
+    except IndexError:
+        return False
 
 
 def _before_fork() -> None:
