@@ -35,6 +35,8 @@ enum Names {
     Place(&'static [&'static str]),
     /// No place but the type of what native code holds.
     HeldByNativeCode(&'static str),
+    /// Nothing: memory grows, and Python's objects do not.
+    MemoryBeside,
 }
 
 impl Case {
@@ -63,6 +65,7 @@ impl Case {
             Names::HeldByNativeCode(type_name) => {
                 first["kind"] == "native_references" && held.contains(type_name)
             }
+            Names::MemoryBeside => first["kind"] == "native_memory",
         };
         assert!(
             is_named,
@@ -300,6 +303,33 @@ fn sse_starlette_leaves_a_task_behind_for_each_stream() {
         leaking: &["sse-starlette==3.1.1", "starlette==1.10.0"],
         fixed: &["sse-starlette==3.1.2", "starlette==1.10.0"],
         names: Names::Place(&["_shutdown_watcher", "_scheduled"]),
+    };
+    case.check();
+}
+
+#[test]
+fn h2_remembers_each_closed_stream() {
+    let case = Case {
+        driver: "h2_streams",
+        python: 8..=9,
+        leaking: &["h2==3.0.1"],
+        fixed: &["h2==3.1.0"],
+        names: Names::Place(&[
+            "__main__.client._closed_streams",
+            "__main__.server._closed_streams",
+        ]),
+    };
+    case.check();
+}
+
+#[test]
+fn ujson_keeps_the_digits_of_each_long_number() {
+    let case = Case {
+        driver: "ujson_integers",
+        python: 10..=13,
+        leaking: &["ujson==5.11.0"],
+        fixed: &["ujson==5.12.0"],
+        names: Names::MemoryBeside,
     };
     case.check();
 }

@@ -14,6 +14,15 @@ const PACKAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/python");
 /// As few rounds as a verdict takes.
 const ROUNDS: [&str; 3] = ["--leakhunt", "--leakhunt-rounds=3", "--leakhunt-warmup=1"];
 
+/// Gives every test the mark: all of them are looked at, also those in which nothing is left.
+const ALL_MARKED: &str = "\
+import pytest
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        item.add_marker(pytest.mark.leakhunt(rounds=3, warmup=1))
+";
+
 /// A run takes four looks for each test, at a heap with all of pytest.
 const LIMIT: Duration = Duration::from_secs(600);
 
@@ -169,10 +178,56 @@ def test_only_once():
             "known as   ",
             "the value of fixture registry (list)",
             "3 checked, 2 with a leak",
-            "test_only_once: it fails when it is repeated, in round 2",
+            "test_only_once: it fails when it is repeated, in round 2: assert 2 == 1",
         ] {
             assert!(done.stdout.contains(part), "no {part:?} in {done:#?}");
         }
+    });
+}
+
+#[test]
+fn of_all_tests_those_in_which_nothing_is_left_are_not_looked_at() {
+    let tests = "\
+import leaky, pytest
+
+ONCE = []
+
+def test_good():
+    assert leaky.Template()
+
+def test_only_once():
+    ONCE.append(1)
+    assert len(ONCE) == 1
+
+def test_leak():
+    leaky.render()
+
+@pytest.mark.leakhunt(rounds=3, warmup=1)
+def test_marked():
+    pass
+";
+    // Whoever looks fails. The package is for 3.9 and later; in 3.8 more is left of a test.
+    let blind = "import os\nos.environ['LEAKHUNT_BIN'] = '/bin/false'\n";
+    let mut interpreters = few();
+    interpreters.retain(|py| py.version >= (3, 9, 0));
+    with_pytest(interpreters, &[], |py, folder| {
+        let suite = Suite::new(&[
+            ("leaky.py", LEAKY),
+            ("test_a.py", tests),
+            ("conftest.py", blind),
+        ]);
+        let done = suite.run(py, folder, &ROUNDS).expect(1);
+        assert_outcomes(
+            &done,
+            &[
+                "FAILED test_a.py::test_leak",
+                "FAILED test_a.py::test_marked",
+                "PASSED test_a.py::test_good",
+                "PASSED test_a.py::test_only_once",
+            ],
+        );
+        let told = "test_only_once: it fails when it is repeated, in round 2: assert 2 == 1";
+        assert!(done.stdout.contains(told), "{done:#?}");
     });
 }
 
@@ -272,8 +327,8 @@ class Case(unittest.TestCase):
             self.assertTrue(self.things)
 ";
     with_pytest(few(), &[], |py, folder| {
-        let suite = Suite::new(&[("test_a.py", tests)]);
-        let done = suite.run(py, folder, &ROUNDS).expect(0);
+        let suite = Suite::new(&[("test_a.py", tests), ("conftest.py", ALL_MARKED)]);
+        let done = suite.run(py, folder, &[]).expect(0);
         assert!(
             done.stdout.contains("3 checked, 0 with a leak"),
             "{done:#?}"
@@ -284,10 +339,12 @@ class Case(unittest.TestCase):
 /// Runs a test that leaks and others that do not beside another plugin.
 fn beside(requirements: &[&str], tests: &str, options: &[&str], n_good: usize) {
     with_pytest(vec![python3()], requirements, |py, folder| {
-        let suite = Suite::new(&[("leaky.py", LEAKY), ("test_a.py", tests)]);
-        let done = suite
-            .run(py, folder, &[&ROUNDS[..], options].concat())
-            .expect(1);
+        let suite = Suite::new(&[
+            ("leaky.py", LEAKY),
+            ("test_a.py", tests),
+            ("conftest.py", ALL_MARKED),
+        ]);
+        let done = suite.run(py, folder, options).expect(1);
         let summary = format!("{} checked, 1 with a leak, 0 with known", n_good + 1);
         assert!(done.stdout.contains(&summary), "{done:#?}");
         assert!(
@@ -403,16 +460,21 @@ fn the_tests_of_a_published_project_pass_until_it_leaks() {
             .arg(sources.join("tests"))
             .arg(sources.join("src/cachetools"));
         assert!(copy.arg(&suite.0).status().unwrap().success());
-        let case = "tests/test_lru.py::LRUCacheTest::test_lru";
-        let good = [case, "tests/test_keys.py::CacheKeysTest::test_hashkey"];
+        let files = [
+            "tests/test_lru.py",
+            "tests/test_keys.py",
+            "tests/test_func.py",
+        ];
         let done = suite
-            .run(py, folder, &[&ROUNDS[..], &good].concat())
+            .run(py, folder, &[&ROUNDS[..], &files].concat())
             .expect(0);
         assert!(
             done.stdout
-                .contains("2 checked, 0 with a leak, 0 with known"),
+                .contains(" checked, 0 with a leak, 0 with known")
+                && !done.stdout.contains("not checked"),
             "{done:#?}"
         );
+        let case = "tests/test_lru.py::LRUCacheTest::test_lru";
         let module = suite.0.join("cachetools/__init__.py");
         let text = fs::read_to_string(&module).unwrap();
         let (before, after) = text

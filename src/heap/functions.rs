@@ -1,9 +1,10 @@
 //! What functions are called, as far as the graph knows: by their code and the module whose globals
 //! they have.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use crate::attributes::{attribute, entries, field, items};
+use crate::attributes::{attribute, entries, entry, field, items};
+use crate::paths::is_stdlib;
 use crate::snapshot::{LabelName, ObjId, ObjectState, RootKind, Snapshot};
 
 /// The modules by their globals. `O(modules)`.
@@ -11,6 +12,8 @@ use crate::snapshot::{LabelName, ObjId, ObjectState, RootKind, Snapshot};
 pub(crate) struct Functions {
     modules: HashMap<ObjId, String>,
     by_name: HashMap<String, ObjId>,
+    /// Packages that several distributions put theirs into, with none of their own.
+    namespaces: HashSet<String>,
 }
 
 /// A function.
@@ -42,6 +45,7 @@ impl Functions {
     /// Looks into `sys.modules`.
     pub(crate) fn of(snapshot: &Snapshot) -> Self {
         let (mut modules, mut by_name) = (HashMap::new(), HashMap::new());
+        let mut namespaces = HashSet::new();
         let of_modules = |root: &&crate::snapshot::Root| root.kind == RootKind::Modules;
         for root in snapshot.roots.iter().filter(of_modules) {
             for (name, module) in entries(snapshot, root.object) {
@@ -49,11 +53,27 @@ impl Functions {
                 if let (Some(name), Some(globals)) = (snapshot.key_text(name), globals) {
                     // `__main__` may be there by another name, too: the first is the one to know.
                     by_name.entry(name.to_owned()).or_insert(globals);
+                    if is_namespace(snapshot, globals) {
+                        namespaces.insert(name.to_owned());
+                    }
                     modules.entry(globals).or_insert_with(|| name.to_owned());
                 }
             }
         }
-        Self { modules, by_name }
+        Self {
+            modules,
+            by_name,
+            namespaces,
+        }
+    }
+
+    /// The top-level package of a module; one in a namespace package goes with the name of that.
+    pub(crate) fn package_of<'m>(&self, module: &'m str) -> &'m str {
+        let ends = module.match_indices('.').map(|(end, _)| end);
+        let mut packages = ends.map(|end| &module[..end]);
+        packages
+            .find(|package| !self.namespaces.contains(*package))
+            .unwrap_or(module)
     }
 
     /// The globals of a module.
@@ -87,6 +107,16 @@ impl Functions {
     pub(crate) fn module_of(&self, snapshot: &Snapshot, object: ObjId) -> Option<&str> {
         let module = self.modules.get(&globals_of(snapshot, object)?)?;
         Some(module)
+    }
+
+    /// The module that a class without objects was made in: that of its first method, without those
+    /// that Python's own modules put into classes.
+    pub(crate) fn module_of_class(&self, snapshot: &Snapshot, class: ObjId) -> Option<&str> {
+        let attributes = entries(snapshot, field(snapshot, class, "__dict__")?);
+        attributes
+            .filter(|&(_, value)| snapshot.type_of(value).key() == "function")
+            .filter_map(|(_, method)| self.module_of(snapshot, method))
+            .find(|module| !is_stdlib(module))
     }
 
     /// The name of a class: of its objects' type, or as the code of its methods says (Python 3.11 on).
@@ -140,6 +170,12 @@ impl Functions {
         let name = items(snapshot, names).nth(first + place as usize)?;
         snapshot.key_text(name)
     }
+}
+
+/// Whether a module is a package without a file, whose parts may be anywhere on `sys.path`.
+fn is_namespace(snapshot: &Snapshot, globals: ObjId) -> bool {
+    entry(snapshot, globals, "__path__")
+        .is_some_and(|path| snapshot.type_of(path).name == *"_NamespacePath")
 }
 
 /// The code of a function, or of what runs one; up to 3.10 a suspended one has it in its frame, too.

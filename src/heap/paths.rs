@@ -195,6 +195,11 @@ impl Paths {
         holder::at(self, snapshot, path, step)
     }
 
+    /// See [`Functions::package_of`].
+    pub(crate) fn package_of<'m>(&self, module: &'m str) -> &'m str {
+        self.functions.package_of(module)
+    }
+
     /// The name of the class that an object is, if it is one.
     pub(crate) fn class_name(&self, snapshot: &Snapshot, object: ObjId) -> Option<String> {
         let class = self.classes.type_id(object)?;

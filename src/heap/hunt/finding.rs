@@ -1,5 +1,7 @@
 //! What a hunt says: the places that grow, with rates, sizes and reasons.
 
+use rustc_hash::FxHashSet;
+
 use super::growing::{Growing, GrowthOf, growing_places};
 use super::history::PlaceHistory;
 use super::inside::{Inside, inside};
@@ -132,6 +134,8 @@ pub struct PlaceFindings {
 
 /// So many places that may grow are named.
 const MOST_UNCLEAR: usize = 5;
+/// Each of them may be there with some types of what it holds.
+const MOST_TYPES: usize = 4;
 
 /// Judges the places of the last snapshot by what they were at all looks. What `inspections` say is
 /// in reasons and fingerprints.
@@ -176,15 +180,17 @@ pub fn judge(
         let most = judge.bound(one.ways[0]);
         most.is_none_or(|most| one.values.last().is_some_and(|&last| last < most))
     };
-    let few: Vec<Growing> = bounded
+    // What a place holds of several types is one line.
+    let some: Vec<Growing> = bounded
         .into_iter()
         .chain(unclear)
         .filter(has_room)
-        .take(MOST_UNCLEAR)
+        .take(MOST_UNCLEAR * MOST_TYPES)
         .collect();
-    let unclear = few
+    let mut seen = FxHashSet::default();
+    let unclear = some
         .iter()
-        .zip(name_places(snapshot, places, &few))
+        .zip(name_places(snapshot, places, &some))
         .filter_map(|(one, name)| {
             Some(UnclearPlace {
                 place: name?.place,
@@ -193,6 +199,8 @@ pub fn judge(
                 bound: judge.bound(one.ways[0]),
             })
         })
+        .filter(|one| seen.insert(one.place.clone()))
+        .take(MOST_UNCLEAR)
         .collect();
     PlaceFindings { findings, unclear }
 }

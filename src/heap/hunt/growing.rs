@@ -8,8 +8,9 @@ use rustc_hash::FxHashSet;
 use super::history::{Measure, PlaceHistory};
 use super::places::{Places, Way, WayId};
 use super::trend::{Course, Trend, trend};
+use crate::attributes::entries;
 use crate::paths::PathRoot;
-use crate::snapshot::{LabelName, Snapshot, Type};
+use crate::snapshot::{LabelName, ObjId, Snapshot, Type};
 
 /// What there is more and more of.
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
@@ -108,7 +109,9 @@ impl Finder<'_> {
             let is_explained = |above: WayId| {
                 ways.contains(&above) || holders.contains(&above) || in_doubt.contains(&above)
             };
-            !self.above(one.way).any(is_explained)
+            let place = self.places.way(one.way).from;
+            let is_book = place.is_some_and(|place| self.is_book_of_living(place, &[one.way]));
+            !is_book && !self.above(one.way).any(is_explained)
         });
         growing.sort_by(|one, other| {
             let slope = |growing: &Growing| self.slope(&growing.bytes);
@@ -196,14 +199,59 @@ impl Finder<'_> {
     }
 
     /// Whether what grows at a place are weak references, and their keys, where Python drops the dead
-    /// ones: there are more and more as something else keeps what they refer to.
+    /// ones, or what a thread has of each `threading.local`: there are more and more as something else
+    /// keeps what they are for.
     fn is_book_of_living(&self, place: WayId, ways: &[WayId]) -> bool {
-        self.drops_the_dead(self.places.way(place))
-            && ways.iter().all(|&way| {
+        let place = self.places.way(place);
+        let all_but_keys_are = |is_wanted: fn(&Type) -> bool| {
+            ways.iter().all(|&way| {
                 let way = self.places.way(way);
                 let is_key = matches!(way.label.name(), LabelName::Key(_));
-                is_key || is_weak_reference(&self.snapshot.types[way.type_id.0 as usize])
+                is_key || is_wanted(&self.snapshot.types[way.type_id.0 as usize])
             })
+        };
+        let drops_the_dead =
+            || self.drops_the_dead(place) || self.are_tables_of_subclasses(place, ways);
+        all_but_keys_are(is_weak_reference) && drops_the_dead()
+            || all_but_keys_are(is_part_of_local) && self.is_of_a_thread(place)
+    }
+
+    /// Whether a place is the `dict` of a thread's state.
+    fn is_of_a_thread(&self, place: &Way) -> bool {
+        let path = self.places.paths().to(self.snapshot, place.first);
+        path.is_some_and(|path| matches!(path.root, PathRoot::Thread { .. }))
+    }
+
+    /// Whether what grows is in tables of the subclasses of static types, which from 3.12 on the
+    /// interpreter has and no reference leads to: weak references by number, no more than there are
+    /// classes. `O(V)`.
+    fn are_tables_of_subclasses(&self, place: &Way, ways: &[WayId]) -> bool {
+        let snapshot = self.snapshot;
+        let is_of = |object, key: &str| snapshot.type_of(object).key() == key;
+        let paths = self.places.paths();
+        if place.from.is_some() || !is_of(place.first, "dict") {
+            return false;
+        }
+        let is_in = |object| {
+            let way = self.places.way_of(object);
+            way.is_some_and(|way| ways.contains(&way))
+        };
+        let tables: FxHashSet<ObjId> = snapshot
+            .ids()
+            .filter(|&object| is_in(object))
+            .filter_map(|object| paths.parent(object))
+            .collect();
+        let is_class = |&object: &ObjId| snapshot.type_of(object).flags & TypeFlags::TYPE != 0;
+        let n_classes = snapshot.ids().filter(is_class).count();
+        tables.into_iter().all(|table| {
+            let root = paths.to(snapshot, table).map(|path| path.root);
+            let mut entries = entries(snapshot, table);
+            root == Some(PathRoot::Outside)
+                && entries.all(|(key, value)| {
+                    is_of(key, "int") && is_weak_reference(snapshot.type_of(value))
+                })
+                && self::entries(snapshot, table).count() <= n_classes
+        })
     }
 
     /// Whether a place is the table of a container of the module `weakref`, of the subclasses of a class,
@@ -335,6 +383,11 @@ fn is_noteworthy(values: &[u64]) -> bool {
     };
     let n_rises = values.windows(2).filter(|pair| pair[0] < pair[1]).count();
     last.saturating_sub(*first) >= FEWEST_MORE && n_rises >= 2
+}
+
+/// What a thread's state refers to for each `threading.local`, as long as that lives.
+fn is_part_of_local(of_type: &Type) -> bool {
+    of_type.name == *"_localdummy"
 }
 
 /// Up to 3.8 the type says nothing of its module.

@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::growing::{Growing, GrowthOf};
-use super::places::{Places, WayId};
+use super::places::{Places, Way, WayId};
 use crate::paths::{Holder, Path, PathRoot, is_stdlib};
 use crate::snapshot::{LabelName, ObjId, Objects, Snapshot, Type};
 
@@ -36,6 +36,9 @@ pub(super) const MOST_EXAMPLES: usize = 16;
 
 /// Of so many links it is asked which chain they are of.
 const FEW_LINKS: usize = 8;
+
+/// So many objects at most are between two links of a chain, and the second of them.
+const MOST_BETWEEN_LINKS: usize = 16;
 
 /// The names of growing places, in their order; `None` where no path leads to one.
 pub fn name_places(
@@ -217,18 +220,46 @@ fn start_of_chain(places: &Places, way: WayId, member: ObjId) -> Option<(ObjId, 
     let place = places.way(way).to;
     let is_link = |object| places.way_of(object).map(|way| places.way(way).to) == Some(place);
     let mut start = None;
-    let (mut next, mut object) = (member, member);
-    while let Some(parent) = places.paths().parent(object) {
-        if is_link(parent) {
-            start = Some((parent, next));
+    let mut next = member;
+    for owner in owners(places, member) {
+        if is_link(owner) {
+            start = Some((owner, next));
         }
-        // A `__dict__` is but a part of a link.
-        if places.way_of(parent).is_some() {
-            next = parent;
-        }
-        object = parent;
+        next = owner;
     }
-    start
+    start.map(|start| start_of_run(places, place, start))
+}
+
+/// Links of a type made in C are one place from the fourth on, as it takes some to know a chain by: the
+/// first one, from a later one and what that refers to.
+fn start_of_run(places: &Places, place: WayId, start: (ObjId, ObjId)) -> (ObjId, ObjId) {
+    let Way { type_id, label, .. } = *places.way(place);
+    let way_of = |object| places.way_of(object).map(|way| places.way(way));
+    let (mut first, mut next) = start;
+    let mut most_between = MOST_BETWEEN_LINKS;
+    // What a link refers to by the label of the chain is one more, whatever leads to the link itself.
+    while way_of(first).is_some_and(|way| way.type_id == type_id && way.label == label) {
+        let mut refers_to = first;
+        let mut before = None;
+        for (n_between, owner) in owners(places, first).take(most_between).enumerate() {
+            if way_of(owner).is_some_and(|way| way.type_id == type_id) {
+                before = Some((owner, refers_to, n_between + 1));
+                break;
+            }
+            refers_to = owner;
+        }
+        let Some((owner, refers_to, n_steps)) = before else {
+            break;
+        };
+        (first, next) = (owner, refers_to);
+        most_between = n_steps;
+    }
+    (first, next)
+}
+
+/// Who refers to an object, and so on up to a root; a `__dict__` is but a part of its owner.
+fn owners(places: &Places, object: ObjId) -> impl Iterator<Item = ObjId> + '_ {
+    std::iter::successors(owner(places, object), |&object| owner(places, object))
 }
 
 /// An expression in which the last step into a collection is any entry.

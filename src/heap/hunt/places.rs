@@ -225,24 +225,33 @@ impl<'s> Merger<'s> {
     }
 
     fn spread(&mut self) {
-        while let Some(place) = self.queue.pop_front() {
-            for object in std::mem::take(&mut self.pending[place.0 as usize]) {
-                self.visit(place, object);
+        loop {
+            while let Some(place) = self.queue.pop_front() {
+                for object in std::mem::take(&mut self.pending[place.0 as usize]) {
+                    self.visit(place, object);
+                }
             }
+            let Some((object, via)) = self.search.next_result() else {
+                break;
+            };
+            self.follow_later(object, via);
         }
     }
 
     fn spread_on_byways(&mut self) {
         while let Some((object, via)) = self.search.next_byway() {
-            let Some((label, target)) = reference(self.snapshot, object, via) else {
-                continue;
-            };
-            if !self.search.is_reached(target)
-                && let Some(place) = self.place_of(object)
-            {
-                self.follow(place, object, via, label, target);
-                self.spread();
-            }
+            self.follow_later(object, via);
+            self.spread();
+        }
+    }
+
+    /// Follows a reference that was put off, if nothing has led to its target since.
+    fn follow_later(&mut self, object: ObjId, via: u32) {
+        if let Some((label, target)) = reference(self.snapshot, object, via)
+            && !self.search.is_reached(target)
+            && let Some(place) = self.place_of(object)
+        {
+            self.follow(place, object, via, label, target);
         }
     }
 
@@ -255,12 +264,9 @@ impl<'s> Merger<'s> {
     fn visit(&mut self, place: WayId, object: ObjId) {
         let snapshot = self.snapshot;
         for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
-            if self.search.is_reached(target) {
-                continue;
-            }
-            if self.search.says_little(snapshot, object, label, target) {
-                self.search.put_off(object, via);
-            } else {
+            if !self.search.is_reached(target)
+                && !self.search.put_off(snapshot, (object, via), label, target)
+            {
                 self.follow(place, object, via, label, target);
             }
         }

@@ -3,7 +3,7 @@
 use leakhunt_wire::TypeFlags;
 
 use super::spoken::is_suspended;
-use super::stdlib::{is_stdlib, package};
+use super::stdlib::is_stdlib;
 use super::{Path, PathRoot, PathStep, Paths, is_class, is_exact};
 use crate::snapshot::{LabelName, ObjId, Snapshot};
 
@@ -37,7 +37,7 @@ pub(super) fn of(paths: &Paths, snapshot: &Snapshot, path: &Path) -> Option<Hold
     let before = path.steps.len().checked_sub(2)?;
     let owner = nearest_owner(paths, snapshot, path, before)?;
     let index = place(snapshot, path, owner.index);
-    Some(holder(path, &owner, index))
+    Some(holder(paths, path, &owner, index))
 }
 
 /// The holder of what a step of the path holds.
@@ -50,7 +50,7 @@ pub(super) fn at(paths: &Paths, snapshot: &Snapshot, path: &Path, step: usize) -
     };
     let index = (owner.index..=step).rev().find(has_name);
     let index = index.unwrap_or(owner.index);
-    Some(holder(path, &owner, index))
+    Some(holder(paths, path, &owner, index))
 }
 
 /// Up from a step: first without Python's own.
@@ -70,7 +70,7 @@ fn nearest_owner<'p>(
         .or_else(|| owners().next())
 }
 
-fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
+fn holder(paths: &Paths, path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
     let step = &path.steps[index];
     Holder {
         name: step.name.clone(),
@@ -78,7 +78,7 @@ fn holder(path: &Path, owner: &Owner<'_>, index: usize) -> Holder {
         is_evaluable: step.is_evaluable,
         object: step.object,
         module: owner.module.to_owned(),
-        package: package(owner.module).to_owned(),
+        package: paths.functions.package_of(owner.module).to_owned(),
         is_stdlib: is_stdlib(owner.module),
     }
 }
@@ -93,11 +93,14 @@ fn owner<'p>(
     let step = &path.steps[index];
     let of_type = snapshot.type_of(step.object);
     let module = if is_class(snapshot, step.object) {
-        let class = paths.classes.type_id(step.object);
-        class.map_or_else(
-            || module_of(&step.expression),
-            |class| &snapshot.types[class.0 as usize].module,
-        )
+        // A class may be reached through a module that has but imported it.
+        match paths.classes.type_id(step.object) {
+            Some(class) => &snapshot.types[class.0 as usize].module,
+            None => paths
+                .functions
+                .module_of_class(snapshot, step.object)
+                .unwrap_or_else(|| module_of(&step.expression)),
+        }
     } else if is_exact(snapshot, step.object, "function") {
         // One that no module leads to says itself where it was made.
         match module_of(&step.expression) {

@@ -21,7 +21,10 @@ pub(crate) struct Search {
     /// Which of the parent's references that is; of a root its index.
     via: Vec<u32>,
     queue: VecDeque<ObjId>,
-    /// References that say little: who refers, and which one.
+    /// What caches of functions' results refer to, for when nothing else of the roots so far leads on:
+    /// who refers, and which reference.
+    results: VecDeque<(ObjId, u32)>,
+    /// References that say little, likewise.
     byways: VecDeque<(ObjId, u32)>,
     /// How each type's references are to be judged.
     manners: Vec<Manner>,
@@ -46,7 +49,8 @@ enum Manner {
     Finalizer,
     /// A call that an event loop will make, gone when it is made: all.
     Call,
-    /// A cache of a function's results: the arguments that these are found by.
+    /// A cache of a function's results: the arguments that these are found by. The results themselves
+    /// are put off for less long.
     Results,
 }
 
@@ -81,6 +85,7 @@ impl Search {
             parent: vec![NOBODY; snapshot.n_objects()],
             via: vec![0; snapshot.n_objects()],
             queue: VecDeque::new(),
+            results: VecDeque::new(),
             byways: VecDeque::new(),
             manners: snapshot.types.iter().map(manner).collect(),
             fleeting: fleeting(snapshot),
@@ -94,16 +99,21 @@ impl Search {
 
     /// Goes on from what was reached, except on byways.
     pub(super) fn spread(&mut self, snapshot: &Snapshot) {
-        while let Some(object) = self.queue.pop_front() {
-            for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
-                if self.is_reached(target) {
-                    continue;
+        loop {
+            while let Some(object) = self.queue.pop_front() {
+                for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
+                    if !self.is_reached(target)
+                        && !self.put_off(snapshot, (object, via), label, target)
+                    {
+                        self.reach(target, object.0, via);
+                    }
                 }
-                if self.says_little(snapshot, object, label, target) {
-                    self.byways.push_back((object, via));
-                } else {
-                    self.reach(target, object.0, via);
-                }
+            }
+            let Some((object, via)) = self.next_result() else {
+                break;
+            };
+            if let Some((_, target)) = reference(snapshot, object, via) {
+                self.reach(target, object.0, via);
             }
         }
     }
@@ -150,14 +160,41 @@ impl Search {
         }
     }
 
-    /// Whether a reference of an object says little of why its target is there.
-    pub(crate) fn says_little(
-        &self,
+    /// Whether a reference is one to follow later: then it is left for [`Search::next_result`] or
+    /// [`Search::next_byway`].
+    pub(crate) fn put_off(
+        &mut self,
         snapshot: &Snapshot,
-        object: ObjId,
+        (object, via): (ObjId, u32),
         label: Label,
         target: ObjId,
     ) -> bool {
+        if self.says_little(snapshot, object, label, target) {
+            self.byways.push_back((object, via));
+        } else if self.is_result(snapshot, object, label, target) {
+            self.results.push_back((object, via));
+        } else {
+            return false;
+        }
+        true
+    }
+
+    /// Whether a cache remembers an object, which mostly is there for something else.
+    fn is_result(&self, snapshot: &Snapshot, object: ObjId, label: Label, target: ObjId) -> bool {
+        match label.name() {
+            LabelName::Value(_) => self
+                .parent(object)
+                .is_some_and(|owner| self.manner(snapshot, owner) == Manner::Results),
+            LabelName::None | LabelName::Internal(_) => {
+                self.manner(snapshot, object) == Manner::Results
+                    && !is_exact(snapshot, target, "dict")
+            }
+            _ => false,
+        }
+    }
+
+    /// Whether a reference of an object says little of why its target is there.
+    fn says_little(&self, snapshot: &Snapshot, object: ObjId, label: Label, target: ObjId) -> bool {
         let is_argument = match label.name() {
             // The entries are in a `dict` of its own; each has its arguments in a `tuple`.
             LabelName::Key(_) => self
@@ -183,9 +220,9 @@ impl Search {
         self.manner(snapshot, object) == Manner::Weak
     }
 
-    /// Leaves a reference for [`Search::next_byway`].
-    pub(crate) fn put_off(&mut self, object: ObjId, via: u32) {
-        self.byways.push_back((object, via));
+    /// The next reference of a cache that was put off; its target may be reached by now.
+    pub(crate) fn next_result(&mut self) -> Option<(ObjId, u32)> {
+        self.results.pop_front()
     }
 
     /// The next reference that was put off: who refers, and which of its references that is.

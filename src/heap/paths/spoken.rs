@@ -70,7 +70,7 @@ pub(super) fn spoken(
             }
         }
         (LabelName::Attribute(name), Role::None) if is_exact(snapshot, from, "function") => {
-            of_function(from, before, text(name), next)
+            of_function(printer, (from, before), text(name), next)
         }
         (LabelName::Attribute(name), Role::Cell) if text(name) == "cell_contents" => {
             next.called(before.name.clone())
@@ -163,10 +163,27 @@ fn module(expression: &str) -> Option<&str> {
     name.strip_suffix("']")
 }
 
-fn of_function(function: ObjId, before: &Place, attribute: &str, next: Place) -> Place {
+fn of_function(
+    printer: &Printer<'_>,
+    (function, before): (ObjId, &Place),
+    attribute: &str,
+    next: Place,
+) -> Place {
+    // A function in the closure of another goes by its own name.
+    let own_name = || {
+        let name = printer
+            .paths
+            .functions
+            .name_of(printer.snapshot, function)?;
+        Some(name.key())
+    };
+    let name = match before.name.ends_with("()") {
+        true => own_name(),
+        false => None,
+    };
     let function = Function {
         object: function,
-        name: before.name.clone(),
+        name: name.unwrap_or_else(|| before.name.clone()),
     };
     let role = match attribute {
         "__closure__" => Role::Closure(function),

@@ -305,6 +305,30 @@ fn garbage_has_no_path() {
     assert_eq!(Paths::find(&heap).to(&heap, one), None);
 }
 
+/// The class has no objects, and is found by the module that imports it.
+#[test]
+fn a_class_belongs_to_the_module_that_its_methods_are_of() {
+    let mut shop = Shop::new("shop");
+    let library = shop.heap.module(shop.modules, "library.loop");
+    let globals = shop.heap.tracked("dict");
+    shop.heap
+        .reference(library, Via::Attribute("__dict__"), globals);
+    shop.heap.flags("type", TypeFlags::TYPE);
+    let class = shop.global("Loop", "type");
+    for (name, globals) in [("__init__", None), ("close", Some(globals))] {
+        let method = shop.heap.object("function");
+        shop.heap.attribute(class, name, method);
+        if let Some(globals) = globals {
+            shop.heap
+                .reference(method, Via::Attribute("__globals__"), globals);
+        }
+    }
+    let loops = shop.heap.object("dict");
+    shop.heap.attribute(class, "loops", loops);
+    let one = shop.in_dict(loops, "one", "dict");
+    assert_holder(&shop.heap, one, "shop.Loop.loops", "library");
+}
+
 #[test]
 fn the_holder_is_the_last_place_that_a_program_names() {
     let mut shop = Shop::new("shop.cache");
@@ -499,4 +523,20 @@ fn arguments_in_a_cache_of_results_are_passed_over_and_results_are_not() {
     let heap = shop.heap.finish();
     let path = Paths::find(&heap).to(&heap, result).unwrap();
     assert_eq!(path.root, PathRoot::Modules);
+}
+
+#[test]
+fn what_a_cache_remembers_goes_by_whatever_else_of_a_module_leads_there() {
+    let mut shop = Shop::new("shop.cache");
+    let function = shop.global("settings", "functools._lru_cache_wrapper");
+    let first = shop.held(function, Via::Unnamed, "shop.cache.Settings");
+    let table = shop.held(function, Via::Internal("cache"), "dict");
+    let second = shop.held(table, Via::Value(0), "shop.cache.Settings");
+    let owner = shop.global("APP", "shop.cache.App");
+    let parts = shop.held(owner, Via::Attribute("parts"), "list");
+    for (index, settings) in [(0, first), (1, second)] {
+        shop.heap.reference(parts, Via::Item(index), settings);
+    }
+    assert_typed(&shop.heap, first, ".APP.parts[0]");
+    assert_typed(&shop.heap, second, ".APP.parts[1]");
 }

@@ -59,7 +59,7 @@ class Check:
     def verdict(self):
         """The document of JSON that leakhunt wrote. Raises LeakhuntError where there is none."""
         stdout, stderr = self._told
-        if self._child.returncode not in (0, 1):
+        if self._child.returncode not in (0, 1) or not stdout:
             text = stderr.decode("utf-8", "replace").strip()
             raise LeakhuntError(
                 "leakhunt could not look at this process: " + text, self._child.returncode

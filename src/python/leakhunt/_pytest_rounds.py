@@ -8,6 +8,7 @@ from _pytest.runner import CallInfo, runtestprotocol
 
 from ._check import Check, is_supported, open_door
 from ._errors import LeakhuntError
+from ._pytest_screen import Screen
 
 # What these keep from test to test is theirs, not the program's.
 _OF_TESTING = {
@@ -37,62 +38,111 @@ def run(item, nextitem, rounds, warmup):
     item.ihook.pytest_runtest_logfinish(nodeid=item.nodeid, location=item.location)
 
 
+class _Rounds:
+    """The rounds of one test."""
+
+    def __init__(self, item):
+        self.item = item
+        # Whoever is torn down for a next test of the same scopes keeps what is of wider scopes.
+        self.sibling = copy.copy(item)
+        self.n_done = 0
+
+    def run(self):
+        """One more; its reports."""
+        self.n_done += 1
+        return runtestprotocol(self.item, log=False, nextitem=self.sibling)
+
+    def repeat(self, check):
+        """Repeats a test that has done its first round until no more is wanted. The reports of a round
+        that does not pass, or None."""
+        n_sections = len(self.item._report_sections)
+        n_properties = len(self.item.user_properties)
+        while check.round():
+            # pytest keeps the warnings of all rounds until the item ends.
+            with warnings.catch_warnings(record=True):
+                reports = self.run()
+            del self.item._report_sections[n_sections:]
+            del self.item.user_properties[n_properties:]
+            if not all(report.passed for report in reports):
+                return reports
+            del reports
+        return None
+
+
 def _reports(item, nextitem, rounds, warmup):
     """The reports of the first round, changed where a later one has something to say."""
-    # Whoever is torn down for a next test of the same scopes keeps what is of wider scopes.
-    sibling = copy.copy(item)
-    reports = runtestprotocol(item, log=False, nextitem=sibling)
+    test = _Rounds(item)
+    reports = test.run()
     try:
         if all(report.passed for report in reports):
             if not is_supported():
                 _tell(reports, "leakhunt needs Linux on x86-64")
+            elif _is_asked_for_by_itself(item) or not Screen.is_possible():
+                _check(test, reports, rounds, warmup)
             else:
-                _check(item, sibling, reports, rounds, warmup)
+                _screen(test, reports, rounds, warmup)
     finally:
         reports.extend(_teardown(item, nextitem))
     return reports
 
 
-def _check(item, sibling, reports, rounds, warmup):
+def _is_asked_for_by_itself(item):
+    return item.get_closest_marker("leakhunt") is not None
+
+
+def _screen(test, reports, rounds, warmup):
+    """Checks a test of many, in most of which nothing is left at all."""
+    # Twice, as some grow warm slowly; then it is.
+    for before in (warmup, 1):
+        screen = Screen(rounds, before)
+        failed = test.repeat(screen)
+        if failed is not None:
+            _tell_of(test, reports, failed)
+            return
+        if not screen.may_leak():
+            _tell(reports, "no_leak")
+            return
+    _check(test, reports, rounds, 1)
+
+
+def _check(test, reports, rounds, warmup):
     try:
-        check = Check(rounds, warmup, item.config.option.leakhunt_accept)
+        check = Check(rounds, warmup, test.item.config.option.leakhunt_accept)
         with check:
-            failure = _repeat(item, sibling, check)
-        if failure is None:
-            _judge(item, reports, check.verdict())
+            failed = test.repeat(check)
+        if failed is None:
+            _judge(test.item, reports, check.verdict())
     except LeakhuntError as error:
         if error.exit_code == _REFUSED and open_door():
-            _check(item, sibling, reports, rounds, warmup)
+            _check(test, reports, rounds, warmup)
             return
         _fail(reports, str(error))
         return
-    if failure is not None:
-        n_round, failed_reports = failure
-        what = "it fails when it is repeated, in round %d" % n_round
-        if item.get_closest_marker("leakhunt") is not None:
-            # Asked for by the test itself: it has to bear it.
-            reports[:] = failed_reports
-            _call(reports).sections.append(("leakhunt", what))
-        _tell(reports, what)
+    if failed is not None:
+        _tell_of(test, reports, failed)
 
 
-def _repeat(item, sibling, check):
-    """Repeats a test that has done its first round until no more is wanted. The number and the reports
-    of a round that does not pass, or None."""
-    n_sections = len(item._report_sections)
-    n_properties = len(item.user_properties)
-    n_round = 1
-    while check.round():
-        n_round += 1
-        # pytest keeps the warnings of all rounds until the item ends.
-        with warnings.catch_warnings(record=True):
-            reports = runtestprotocol(item, log=False, nextitem=sibling)
-        del item._report_sections[n_sections:]
-        del item.user_properties[n_properties:]
-        if not all(report.passed for report in reports):
-            return n_round, reports
-        del reports
-    return None
+def _tell_of(test, reports, failed):
+    """What is said of a test that cannot be repeated."""
+    what = "it fails when it is repeated, in round %d" % test.n_done
+    reason = _reason(failed)
+    if reason:
+        what += ": " + reason
+    if _is_asked_for_by_itself(test.item):
+        # Then it has to bear it.
+        reports[:] = failed
+        _call(reports).sections.append(("leakhunt", what))
+    _tell(reports, what)
+
+
+def _reason(reports):
+    """The first line of what pytest says of the report that did not pass."""
+    for report in reports:
+        if not report.passed:
+            crash = getattr(report.longrepr, "reprcrash", None)
+            text = crash.message if crash is not None else report.longreprtext
+            return text.strip().split("\n")[0][:200]
+    return ""
 
 
 def _is_of_testing(leak):

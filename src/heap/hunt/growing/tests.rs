@@ -409,3 +409,68 @@ fn a_link_that_is_an_attribute_in_a_dict_is_no_entry() {
     let name = names[0].as_ref().unwrap();
     assert_eq!(name.expression, "sys.modules['shop'].STATE.before");
 }
+
+/// Classes that a list keeps, and `n_references` weak references in a dict that nothing refers to.
+fn with_a_table_in_the_interpreter(n_classes: u32, n_references: u32) -> Snapshot {
+    let (mut heap, shop) = shop();
+    heap.flags("type", TypeFlags::TYPE);
+    fill(&mut heap, shop, "MODELS", "type", n_classes);
+    let table = heap.object("dict");
+    heap.count(table, 1);
+    for index in 0..n_references {
+        let (number, reference) = (heap.object("int"), heap.tracked("weakref.ReferenceType"));
+        heap.reference(table, Via::Key(index), number);
+        heap.reference(table, Via::Value(index), reference);
+    }
+    heap.finish()
+}
+
+#[test]
+fn the_table_of_subclasses_of_a_static_class_does_not_grow_of_itself() {
+    assert_eq!(
+        grown(|n| with_a_table_in_the_interpreter(n + 5, n)),
+        ["type"]
+    );
+}
+
+#[test]
+fn more_weak_references_in_a_dict_of_native_code_than_there_are_classes_are_no_table_of_subclasses()
+{
+    assert_eq!(
+        grown(|n| with_a_table_in_the_interpreter(5, n)),
+        ["weakref.ReferenceType"]
+    );
+}
+
+#[test]
+fn a_table_of_subclasses_is_not_what_may_grow_either() {
+    let seen = Seen::at(&[10, 14, 11, 19, 15, 16], |n| {
+        let (mut heap, shop) = shop();
+        let base = heap.class("shop.Base");
+        heap.attribute(shop, "Base", base);
+        let subclasses = heap.object("dict");
+        heap.reference(base, Via::Internal("subclasses"), subclasses);
+        for index in 0..n {
+            let reference = heap.tracked("weakref.ReferenceType");
+            heap.entry(subclasses, &index.to_string(), reference);
+        }
+        heap.finish()
+    });
+    assert!(seen.unclear.is_empty());
+}
+
+#[test]
+fn what_a_thread_has_of_each_thread_local_does_not_grow_of_itself() {
+    let handlers = grown(|n| {
+        let (mut heap, shop) = shop();
+        fill(&mut heap, shop, "HANDLERS", "shop.Handler", n);
+        let of_thread = heap.object("dict");
+        heap.named_root(RootKind::Thread, of_thread, 7, "dict");
+        for index in 0..n {
+            let dummy = heap.object("_thread._localdummy");
+            heap.entry(of_thread, &format!("thread.local.{index}"), dummy);
+        }
+        heap.finish()
+    });
+    assert_eq!(handlers, ["shop.Handler"]);
+}

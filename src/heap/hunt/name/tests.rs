@@ -1,3 +1,5 @@
+use leakhunt_wire::TypeFlags;
+
 use super::*;
 use crate::builder::{SnapshotBuilder, Via};
 use crate::snapshot::RootKind;
@@ -95,4 +97,60 @@ fn of_many_chains_none_is_named_alone() {
     };
     assert!(named(1));
     assert!(!named(3));
+}
+
+/// Errors that each keep the one before, as `__context__` does.
+#[test]
+fn a_chain_of_objects_made_in_c_starts_at_its_first_link() {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let shop = heap.module(modules, "shop");
+    let mut error = heap.tracked("KeyError");
+    let first = error;
+    heap.attribute(shop, "LAST_ERROR", first);
+    let mut errors = vec![first];
+    for _ in 0..40 {
+        let before = heap.tracked("KeyError");
+        heap.reference(error, Via::Attribute("__context__"), before);
+        errors.push(before);
+        error = before;
+    }
+    let heap = heap.finish();
+    let places = Places::of(&heap);
+    let way = places.way_of(errors[30]).unwrap();
+    assert_eq!(
+        start_of_chain(&places, way, errors[30]),
+        Some((first, errors[1]))
+    );
+}
+
+/// Calls wrapped around calls: a link is two objects, and what the first is in looks like neither.
+#[test]
+fn a_chain_with_objects_between_its_links_starts_at_its_first_link() {
+    let mut heap = SnapshotBuilder::new();
+    heap.flags("functools.partial", TypeFlags::COLLECTED);
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let shop = heap.module(modules, "shop");
+    let mut handler = heap.tracked("functools.partial");
+    heap.attribute(shop, "HANDLER", handler);
+    let (mut links, mut steps) = (Vec::new(), Vec::new());
+    for _ in 0..40 {
+        let arguments = heap.tracked("tuple");
+        heap.reference(handler, Via::Attribute("args"), arguments);
+        let step = heap.tracked("shop.Step");
+        heap.reference(arguments, Via::Item(0), step);
+        let before = heap.tracked("functools.partial");
+        heap.reference(arguments, Via::Item(1), before);
+        links.push(arguments);
+        steps.push(step);
+        handler = before;
+    }
+    let heap = heap.finish();
+    let places = Places::of(&heap);
+    let way = places.way_of(steps[30]).unwrap();
+    let held: Vec<ObjId> = steps[10..].to_vec();
+    let (holder, _, is_one) = largest_holder(&places, way, &held).unwrap();
+    assert_eq!((holder, is_one), (links[0], true));
 }

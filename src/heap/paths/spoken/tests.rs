@@ -54,6 +54,24 @@ fn a_variable_of_a_closure_goes_by_its_name() {
 }
 
 #[test]
+fn a_function_in_the_closure_of_another_goes_by_its_own_name() {
+    let mut shop = Shop::new("shop");
+    let outer = shop.function("handle", &["inner"]);
+    let closure = shop.held(outer, Via::Attribute("__closure__"), "tuple");
+    let cell = shop.held(closure, Via::Item(0), "cell");
+    let inner = shop.held(cell, Via::Attribute("cell_contents"), "function");
+    let code = shop.held(inner, Via::Attribute("__code__"), "code");
+    shop.text(code, Via::Attribute("co_qualname"), "make.<locals>.count");
+    let names = shop.held(code, Via::Internal("co_localsplusnames"), "tuple");
+    shop.text(names, Via::Item(0), "calls");
+    let closure = shop.held(inner, Via::Attribute("__closure__"), "tuple");
+    let cell = shop.held(closure, Via::Item(0), "cell");
+    let calls = shop.held(cell, Via::Attribute("cell_contents"), "list");
+    let call = shop.held(calls, Via::Item(7), "shop.Call");
+    shop.assert_held_by(call, "cell 'calls' of make.<locals>.count()");
+}
+
+#[test]
 fn a_closure_whose_code_names_nothing_goes_by_its_path() {
     let mut shop = Shop::new("shop");
     let function = shop.global("price", "function");
