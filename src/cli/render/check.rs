@@ -105,10 +105,15 @@ impl Checked {
     /// `shop.cache.RENDERED grew at each of 5 rounds: 12, 15, 18, 21, 24, 27 shop.Template`.
     fn sentence(&self) -> String {
         let Finding { place, holds, .. } = &self.finding;
-        let what = holds.first().map_or(String::new(), |held| {
-            let keys = if held.is_key { " as keys" } else { "" };
-            format!(" {}{keys}", held.type_key)
-        });
+        let what = match (self.finding.of, holds.first()) {
+            // Of what is held there is no more than before.
+            (GrowthOf::References, _) => " references".to_owned(),
+            (_, None) => String::new(),
+            (_, Some(held)) => {
+                let keys = if held.is_key { " as keys" } else { "" };
+                format!(" {}{keys}", held.type_key)
+            }
+        };
         let text = match series(&self.finding) {
             series if series.is_empty() => {
                 format!("{place} grew at every round, by {}", self.growth())

@@ -144,6 +144,20 @@ fn an_annotation_is_one_line_whatever_the_place_is_called() {
 }
 
 #[test]
+fn a_sentence_counts_what_grows() {
+    assert_eq!(
+        leak().sentence(),
+        "shop.cache.RENDERED grew at every round: 12, 15, 18, 21, 24, 27 shop.Template"
+    );
+    let mut of_references = leak();
+    of_references.finding.of = GrowthOf::References;
+    assert_eq!(
+        of_references.sentence(),
+        "shop.cache.RENDERED grew at every round: 12, 15, 18, 21, 24, 27 references"
+    );
+}
+
+#[test]
 fn junit_fails_by_leaks_and_skips_those_accepted() {
     let xml = shown(vec![leak(), hostile()], junit);
     assert!(
