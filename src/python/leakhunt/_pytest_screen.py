@@ -9,7 +9,7 @@ class Screen:
     """Counts the blocks of memory that Python has, after the rounds to warm up and after those that
     are judged: call round() after each round until it is False, as for a Check.
 
-    Two collections and no look: a tenth of a second for a large session.
+    It costs two collections and no look.
     """
 
     def __init__(self, rounds, warmup):
