@@ -3,7 +3,10 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::support::{Finished, Interpreter, Leakhunt, few, on_each, python3, scratch_file};
+use crate::support::packages::{packages, sources};
+use crate::support::{
+    Finished, Interpreter, Leakhunt, few, on_each, python3, scratch_file, skipped,
+};
 
 /// As few rounds as a verdict takes.
 const ROUNDS: [&str; 5] = ["check", "--rounds", "3", "--warmup", "1"];
@@ -216,6 +219,42 @@ fn a_leak_that_is_accepted_passes_and_reports_are_written() {
     let ignored = ["--repeat", "--ignore-package", "shop", "--json"];
     let ignored = document(&check(python3(), &folder, &ignored).expect(0));
     assert_eq!(ignored["ignored"], json!(["shop.RENDERED"]), "{ignored:#}");
+    fs::remove_dir_all(folder).unwrap();
+}
+
+/// Prints what the schema complains of, what it complains of when the level is none, and the failures.
+const READERS: &str = "\
+import json, sys
+import jsonschema, junitparser
+schema, sarif, junit = sys.argv[1:]
+check = jsonschema.Draft7Validator(json.load(open(schema))).iter_errors
+log = json.load(open(sarif))
+said = [error.message for error in check(log)]
+log['runs'][0]['results'][0]['level'] = 'none of these'
+broken = len(list(check(log)))
+suites = list(junitparser.JUnitXml.fromfile(junit))
+print(json.dumps([said, broken, [[suite.tests, suite.failures] for suite in suites]]))
+";
+
+#[test]
+fn reports_are_what_their_readers_expect() {
+    let schema =
+        sources("sarif_pydantic==0.6.2").map(|folder| folder.join("sarif-schema-2.1.0.json"));
+    let readers = packages(python3(), &["jsonschema==4.23.0", "junitparser==3.2.0"]);
+    let (schema, readers) = match (schema, readers) {
+        (Ok(schema), Ok(readers)) => (schema, readers),
+        (Err(reason), _) | (_, Err(reason)) => return skipped("readers of reports", &reason),
+    };
+    let folder = program("import shop\nshop.render()\n");
+    let [sarif, junit] = ["s.sarif", "j.xml"].map(|name| folder.join(name));
+    let paths = [&sarif, &junit].map(|path| path.to_str().unwrap());
+    let options = ["--repeat", "--sarif", paths[0], "--junit", paths[1]];
+    check(python3(), &folder, &options).expect(1);
+    let mut read = python3().command();
+    read.arg("-c").arg(READERS).arg(schema).args([sarif, junit]);
+    let read = read.env("PYTHONPATH", readers).output().unwrap();
+    let said: Value = serde_json::from_slice(&read.stdout).unwrap_or_else(|_| panic!("{read:?}"));
+    assert_eq!(said, json!([[], 1, [[1, 1]]]));
     fs::remove_dir_all(folder).unwrap();
 }
 
