@@ -30,6 +30,8 @@ use looks::RoundLooks;
 
 /// How often a wait for the next round looks at Ctrl-C and at the program.
 const SLICE: Duration = Duration::from_millis(100);
+/// What the program says at its end is waited for as long: the verdict comes behind it, not in the middle.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// How long a look that failed is waited with until the next attempt.
 const RETRY: Duration = Duration::from_millis(50);
 
@@ -172,8 +174,17 @@ impl Check<'_> {
             return Err(self.too_few(n_needed).into());
         };
         channel.answer(false);
-        // What it says from now on is not waited for.
+        // What it says of rounds from now on is not waited for.
         drop(channel);
+        if target.child.is_some() {
+            let told = Instant::now();
+            while !target.is_gone()
+                && told.elapsed() < LAST_WORDS
+                && self.interrupts.urgency() == Urgency::None
+            {
+                self.interrupts.sleep(RETRY);
+            }
+        }
         self.conclude(pid, &seen)
     }
 
