@@ -236,6 +236,11 @@ fn from_within_the_numbers_are_the_interpreters_own() {
         let found = target.eval("leakhunt.path(THINGS[7]).paths[0].path");
         let same = format!("({}) is THINGS[7]", found.as_str().unwrap());
         assert_eq!(target.eval(&same), json!(true), "{found}");
+        target.exec("graph = leakhunt.referrers_graph(THINGS, depth=1)");
+        let drawn = target.eval(
+            "[[one.type for one in graph.nodes if one.is_start], graph._repr_html_()[-7:-1]]",
+        );
+        assert_eq!(drawn, json!([["list"], "</svg>"]));
         target.exec(
             "with leakhunt.watch(rounds=3) as watch:
     for _ in watch: THINGS.append(Thing())",

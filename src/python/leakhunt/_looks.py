@@ -170,19 +170,24 @@ def path(obj: object) -> Paths:
         return Paths.from_json(_last(ask("paths", file, "--addr", hex(address))))
 
 
-def referrers_graph(obj: object, output: _Path, depth: int = 3) -> Graph:
+def referrers_graph(obj: object, output: Optional[_Path] = None, depth: int = 3) -> Graph:
     """Draws what refers to an object, and what to that, `depth` steps far.
 
-    `output` is a path that ends in `.svg`, `.dot` or `.json`. Raises LeakhuntError.
+    `output` is a path that ends in `.svg`, `.dot` or `.json`. Without one the picture is in `svg` of the
+    result, which a notebook shows. Raises LeakhuntError.
     """
     address = id(obj)
     del obj
     with tempfile.TemporaryDirectory(prefix="leakhunt-") as folder:
         file = os.path.join(folder, "heap.leakhunt")
         snapshot(file)
+        picture = os.path.join(folder, "graph.svg") if output is None else os.fspath(output)
         arguments = ["--addr", hex(address), "--backrefs", "--depth", str(depth)]
-        arguments += ["--output", os.fspath(output)]
-        return Graph.from_json(_last(ask("graph", file, *arguments)))
+        graph = Graph.from_json(_last(ask("graph", file, *arguments, "--output", picture)))
+        if output is None:
+            with open(picture, encoding="utf-8") as drawn:
+                graph.svg = drawn.read()
+        return graph
 
 
 def findings(

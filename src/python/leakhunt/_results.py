@@ -301,15 +301,23 @@ class GraphNode:
 
 @dataclass(repr=False)
 class Graph(Result):
-    """What refers to an object, and what to that. `edges` have `from`, `to` and `label`."""
+    """What refers to an object, and what to that. `edges` have `from`, `to` and `label`.
+
+    `svg` is the picture where no file was asked for; `output` was its place until then.
+    """
 
     output: str
     direction: str
     nodes: List[GraphNode]
     edges: List[Dict[str, Any]]
+    svg: Optional[str] = None
 
     def _title(self):
-        return f"{self.output}: {len(self.nodes):,} objects, {len(self.edges):,} references"
+        where = f"{self.output}: " if self.svg is None else ""
+        return f"{where}{len(self.nodes):,} objects, {len(self.edges):,} references"
+
+    def _repr_html_(self) -> str:
+        return self.svg or super()._repr_html_()
 
     def _table(self):
         rows = [(one.depth, one.type, one.text, one.root) for one in self.nodes[:_MOST_ROWS]]
