@@ -77,7 +77,11 @@ impl Look {
 
     /// Takes out the coroutines that may belong to a task of which nothing is known, as `missing` tells.
     pub(crate) fn leave_out_unsure(&mut self, missing: &[Missing]) -> Vec<Unawaited> {
-        let knows_all_tasks = missing.iter().all(|one| one.type_name == "coroutine");
+        // Of a task whose `repr` did not come the coroutine is known.
+        let told: HashSet<u64> = self.tasks.iter().map(|task| task.address).collect();
+        let knows_all_tasks = missing
+            .iter()
+            .all(|one| one.type_name == "coroutine" || told.contains(&one.address));
         match knows_all_tasks {
             true => Vec::new(),
             false => std::mem::take(&mut self.coroutines),
