@@ -163,6 +163,8 @@ fn all_objects_are_found_in_malloc() {
 fn native_memory_is_told_from_objects() {
     on_each(few(), |py| {
         check(states(py), "keep_native()", "malloc_used_bytes", 100 * MB);
+        let state = "keep_native_and_a_number_like_its_address()";
+        check(states(py), state, "malloc_used_bytes", 100 * MB);
         check(
             states(py),
             "keep_small_native()",

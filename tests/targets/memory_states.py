@@ -41,6 +41,13 @@ def keep_native():
     ctypes.memset(address, 1, 100 * MB)
 
 
+def keep_native_and_a_number_like_its_address():
+    """The same, and an object with a field that would lead into it if it were an address."""
+    address = libc.malloc(100 * MB)
+    ctypes.memset(address, 1, 100 * MB)
+    kept.append((address + 50 * MB).to_bytes(8, "little") + bytes(1000))
+
+
 def keep_small_native():
     """100 MB of the same in pieces of 1000 bytes."""
     for _ in range(100_000):

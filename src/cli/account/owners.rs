@@ -6,6 +6,7 @@
 
 use std::ops::Range;
 
+use leakhunt_attach::PAGE_BYTES;
 use leakhunt_heap::{ObjId, Snapshot};
 
 use super::region::{Peek, Regions};
@@ -22,6 +23,9 @@ const MOST_STEPS: u32 = 6;
 const STEP_WORDS: usize = 24;
 /// … and how many for one object.
 const MOST_STRUCTURES: usize = 400;
+
+/// What is in front of the memory that was asked for: a header, an alignment to a page at most.
+const MOST_IN_FRONT: u64 = PAGE_BYTES;
 
 /// The items of a `deque` are in blocks of 64, which are linked both ways: in front and behind
 /// (CPython, `Modules/_collectionsmodule.c`).
@@ -57,14 +61,15 @@ impl<'a> Owners<'a> {
         Self { snapshot, pointers }
     }
 
-    /// Whose a range is; the first object that lies in it, or that points into it.
-    pub(super) fn of(&self, range: &Range<u64>) -> Option<ObjId> {
-        self.object_in(range).or_else(|| {
-            let first = self
-                .pointers
-                .partition_point(|&(pointer, _)| pointer < range.start);
-            let &(pointer, object) = self.pointers.get(first)?;
-            range.contains(&pointer).then_some(object)
+    /// Whose a chunk is; the first object that lies in it, or that points to where it starts.
+    ///
+    /// Fields that are no pointers may look like one that leads somewhere into a large chunk: half of
+    /// a word may be what was there before, and flags the other half.
+    pub(super) fn of(&self, chunk: &Range<u64>) -> Option<ObjId> {
+        self.object_in(chunk).or_else(|| {
+            let start = chunk.start..chunk.end.min(chunk.start + MOST_IN_FRONT);
+            let &(_, object) = self.pointers_in(&start).first()?;
+            Some(object)
         })
     }
 
