@@ -200,11 +200,11 @@ impl Cache {
     }
 }
 
-/// The marked ones first, then what keeps most.
+/// The marked ones that have entries first, then what keeps most.
 pub(crate) fn sort(caches: &mut [Cache]) {
     caches.sort_by_cached_key(|cache| {
         (
-            cache.marks().is_empty(),
+            cache.marks().is_empty() || cache.size == Some(0),
             std::cmp::Reverse(cache.retained_bytes().unwrap_or(0)),
             std::cmp::Reverse(cache.size.unwrap_or(0)),
             cache.name(),

@@ -150,10 +150,11 @@ fn marked_caches_come_first_then_those_that_keep_most() {
         named("small", numbers(9, 1, 1, Some(8)), 10),
         named("large", numbers(9, 1, 1, Some(8)), 1000),
         named("unbounded", numbers(9, 1, 1, None), 1),
+        named("empty", numbers(9, 1, 0, None), 0),
     ];
     sort(&mut caches);
     let names: Vec<_> = caches.iter().map(Cache::name).collect();
-    assert_eq!(names, ["unbounded", "large", "small"]);
+    assert_eq!(names, ["unbounded", "large", "small", "empty"]);
 }
 
 #[test]

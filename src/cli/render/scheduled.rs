@@ -96,14 +96,21 @@ fn loop_line(index: usize, of: &EventLoop, listing: &Listing<Handle>) -> String 
 
 fn handles(listing: &Listing<Handle>, view: &ScheduledView<'_>, how: &How) -> String {
     let mut items: Vec<&Listed<Handle>> = listing.items.iter().collect();
-    // A heap is no order for people; what is ready comes first, what is kept last.
+    // A heap is no order for people. A service whose calls have timeouts has thousands that are cancelled:
+    // they come last.
     items.sort_by(|one, other| {
-        let key = |listed: &Listed<Handle>| match listed.item.state {
-            State::Ready => f64::NEG_INFINITY,
-            State::Kept => f64::INFINITY,
-            _ => listed.item.in_seconds.unwrap_or(f64::MAX),
+        let key = |listed: &Listed<Handle>| {
+            let rank = match listed.item.state {
+                State::Ready => 0,
+                State::Waiting => 1,
+                State::Kept => 2,
+                State::Cancelled => 3,
+            };
+            (rank, listed.item.in_seconds.unwrap_or(f64::MAX))
         };
-        key(one).total_cmp(&key(other))
+        let ((rank, seconds), (other_rank, other_seconds)) = (key(one), key(other));
+        rank.cmp(&other_rank)
+            .then(seconds.total_cmp(&other_seconds))
     });
     items.truncate(n_shown(items.len(), how));
     let has_loops = view.loops.len() > 1;

@@ -89,16 +89,16 @@ fn shown(is_grouped: bool, how: &How) -> String {
 }
 
 #[test]
-fn a_table_comes_in_the_order_of_time() {
+fn a_table_comes_in_the_order_of_time_with_what_was_cancelled_last() {
     assert_eq!(
         shown(false, &HOW),
         "\
 loop 1: asyncio.Loop in MainThread, running, debug mode: 2 timers, 1 ready, 1 cancelled
      in  due                  callback          of         args  for                 at               note
   ready                       now                             0
-    1 s  00:00:01             (cancelled)                     0                                       cancelled
     5 s  00:00:05             shop.Till.tick\\n  shop.Till     2                      /srv/shop.py:12
 1 d 3 h  1970-01-02 03:46:40  sleep                           0  shop.poll (Task-3)  /srv/shop.py:31  far away
+    1 s  00:00:01             (cancelled)                     0                                       cancelled
   shop.Till.tick\\n made at /srv/shop.py:20 in open
 4 handles  pause 3 ms
 "
