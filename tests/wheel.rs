@@ -106,12 +106,19 @@ fn installed(py: &Interpreter, wheel: &Path, purpose: &str) -> Result<PathBuf, S
             .args(["-m", "venv", "--without-pip"])
             .arg(&venv),
     )?;
-    let mut pip = Command::new(maturin()?.with_file_name("python"));
-    pip.args(["-m", "pip", "--python"])
-        .arg(venv.join("bin/python"));
-    pip.args(["install", "--quiet", "--no-index"]).arg(wheel);
-    outcome(&mut pip)?;
-    Ok(venv)
+    // Some have no pip of their own, and a new pip is not for old versions.
+    let of_maturin = Command::new(maturin()?.with_file_name("python"));
+    let mut reasons = Vec::new();
+    for mut pip in [py.command(), of_maturin] {
+        pip.args(["-m", "pip", "--python"])
+            .arg(venv.join("bin/python"));
+        pip.args(["install", "--quiet", "--no-index"]).arg(wheel);
+        match outcome(&mut pip) {
+            Ok(_) => return Ok(venv),
+            Err(reason) => reasons.push(reason),
+        }
+    }
+    Err(reasons.join("; "))
 }
 
 /// One interpreter of each version that the wheel is for.

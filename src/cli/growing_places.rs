@@ -50,8 +50,8 @@ impl GrowingPlaces {
         mapped: Vec<Mapped>,
         time: f64,
     ) -> Places {
-        let places = Places::of(snapshot);
-        self.history.observe(&places, time);
+        let mut places = Places::of(snapshot);
+        self.history.observe(&mut places, time);
         self.beside.observe(snapshot, kernel, time);
         self.mapped = mapped;
         let pause = Duration::from_micros(snapshot.capture.pause_us);

@@ -8,6 +8,7 @@ mod label;
 mod print;
 mod search;
 mod spoken;
+mod stage;
 mod stdlib;
 
 use leakhunt_wire::TypeFlags;
@@ -17,6 +18,7 @@ use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot};
 use classes::Classes;
 pub(crate) use search::{Search, reference};
+pub(crate) use stage::Stage;
 
 pub use holder::Holder;
 pub(crate) use label::{Part, StepLabel};
@@ -111,26 +113,19 @@ impl Path {
 }
 
 impl Paths {
-    /// Searches from all roots at once. Where several paths lead to an object, one from `sys.modules`
-    /// is taken before one from a running frame, that before one from another root, and one from
-    /// outside only where there is no other; of these the shortest, and those through caches,
-    /// `__mro__` and such at last. `O(V + E)`.
+    /// Searches from all roots. Where several paths lead to an object, one from `sys.modules` is taken
+    /// before one from a running frame, that before one from another root, and one from outside only
+    /// where there is no other; of those from frames one from the oldest, which is not gone at the next
+    /// look, as that of a request is; of these the shortest, and those through caches, `__mro__` and such
+    /// at last. `O(V + E)`.
     pub fn find(snapshot: &Snapshot) -> Self {
         let mut search = Search::new(snapshot);
-        let order = [
-            RootKind::Modules,
-            RootKind::Builtins,
-            RootKind::Frame,
-            RootKind::Thread,
-            RootKind::Interpreter,
-        ];
-        for kind in order {
-            for (index, root) in (0..).zip(&snapshot.roots) {
-                if root.kind == kind && !root.is_interned() {
-                    search.start(root.object, index);
-                }
+        for stage in Stage::all(snapshot) {
+            match stage {
+                Stage::Root(index, object) => search.start(object, index),
+                Stage::Spread => search.spread(snapshot),
+                Stage::SpreadPlainly => search.spread_plainly(snapshot),
             }
-            search.spread(snapshot);
         }
         search.spread_on_byways(snapshot);
         for class in static_types(snapshot) {

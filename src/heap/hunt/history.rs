@@ -18,11 +18,13 @@ pub struct Measure {
 }
 
 /// What each place was like at each look. Ways of one key, as to objects of several classes of one name,
-/// are one. About 50 bytes for a place that never changed, 32 more for each look at one that did.
+/// are one. About 70 bytes for a place that never changed, 32 more for each look at one that did.
 #[derive(Debug, Default)]
 pub struct PlaceHistory {
     /// When each look was, in seconds.
     seconds: Vec<f64>,
+    /// By [`Way::holder_key`] the keys of all places at the last look.
+    by_holder: FxHashMap<u64, u64>,
     /// Places that were the same at all looks, by [`Way::key`].
     steady: FxHashMap<u64, Measure>,
     /// All others, with one measure a look.
@@ -39,8 +41,15 @@ impl Measure {
 }
 
 impl PlaceHistory {
-    /// Adds a look, made so many seconds after any fixed moment.
-    pub fn observe(&mut self, places: &Places, seconds: f64) {
+    /// Adds a look, made so many seconds after any fixed moment. Places that an object is at which was at
+    /// one of another name at the look before get the key of that: now the frame of a request leads there,
+    /// and now there is none.
+    pub fn observe(&mut self, places: &mut Places, seconds: f64) {
+        let before = std::mem::take(&mut self.by_holder);
+        for way in places.ways_mut() {
+            way.key = before.get(&way.holder_key).copied().unwrap_or(way.key);
+            self.by_holder.insert(way.holder_key, way.key);
+        }
         let n_before = self.seconds.len();
         self.seconds.push(seconds);
         let mut now: FxHashMap<u64, Measure> = FxHashMap::default();

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use leakhunt_wire::TypeFlags;
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::paths::{Paths, Search, reference};
+use crate::paths::{Paths, Search, Stage, reference};
 use crate::reach::{held_from_outside, static_types};
 use crate::snapshot::{Label, LabelName, ObjId, RootKind, Snapshot, TypeId};
 
@@ -27,8 +27,11 @@ pub struct Way {
     pub to: WayId,
     /// Of the objects the one that was reached first.
     pub first: ObjId,
-    /// The same in each snapshot of a process, and for all classes of one name.
+    /// The same in each snapshot of a process, and for all classes of one name; once a
+    /// [`PlaceHistory`](super::PlaceHistory) knows the place, also where another path leads there now.
     pub key: u64,
+    /// The same in another snapshot where the same object, by its address, leads to such objects.
+    pub(super) holder_key: u64,
     /// Number of objects that were reached by it first.
     pub n_objects: u32,
     /// References that these have.
@@ -39,7 +42,7 @@ pub struct Way {
     pub total_bytes: u64,
 }
 
-/// All places of a snapshot. 13 bytes an object, 72 a place.
+/// All places of a snapshot. 13 bytes an object, 80 a place.
 #[derive(Debug)]
 pub struct Places {
     ways: Vec<Way>,
@@ -61,20 +64,15 @@ impl Places {
     /// Merges the paths to all objects, breadth first, in the order of [`Paths::find`]. `O(V + E)`.
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut merger = Merger::new(snapshot);
-        let order = [
-            RootKind::Modules,
-            RootKind::Builtins,
-            RootKind::Frame,
-            RootKind::Thread,
-            RootKind::Interpreter,
-        ];
-        for kind in order {
-            for (index, root) in (0..).zip(&snapshot.roots) {
-                if root.kind == kind && !root.is_interned() {
-                    merger.start(root.object, index, &root.text);
+        for stage in Stage::all(snapshot) {
+            match stage {
+                Stage::Root(index, object) => {
+                    let root = &snapshot.roots[index as usize];
+                    merger.start(object, index, &root.text);
                 }
+                Stage::Spread => merger.spread(),
+                Stage::SpreadPlainly => merger.spread_plainly(),
             }
-            merger.spread();
         }
         merger.spread_on_byways();
         for class in static_types(snapshot) {
@@ -93,6 +91,11 @@ impl Places {
     /// All ways. Those to a place come before those from it.
     pub fn ways(&self) -> impl Iterator<Item = (WayId, &Way)> {
         (0..).map(WayId).zip(&self.ways)
+    }
+
+    /// Likewise, to be changed.
+    pub(super) fn ways_mut(&mut self) -> impl Iterator<Item = &mut Way> {
+        self.ways.iter_mut()
     }
 
     /// A way.
@@ -225,16 +228,18 @@ impl<'s> Merger<'s> {
     }
 
     fn spread(&mut self) {
-        loop {
-            while let Some(place) = self.queue.pop_front() {
-                for object in std::mem::take(&mut self.pending[place.0 as usize]) {
-                    self.visit(place, object);
-                }
-            }
-            let Some((object, via)) = self.search.next_result() else {
-                break;
-            };
+        self.spread_plainly();
+        while let Some((object, via)) = self.search.next_result() {
             self.follow_later(object, via);
+            self.spread_plainly();
+        }
+    }
+
+    fn spread_plainly(&mut self) {
+        while let Some(place) = self.queue.pop_front() {
+            for object in std::mem::take(&mut self.pending[place.0 as usize]) {
+                self.visit(place, object);
+            }
         }
     }
 
@@ -369,6 +374,7 @@ impl<'s> Merger<'s> {
                 hash_text(&of_type.qualname),
                 step.told_by,
             ]),
+            holder_key: 0,
             n_objects: 0,
             n_references: 0,
             own_bytes: 0,
@@ -432,6 +438,23 @@ impl<'s> Merger<'s> {
         }
     }
 
+    /// See [`Way::holder_key`].
+    fn holder_key(&self, way: &Way) -> u64 {
+        let Some(from) = way.from else {
+            return way.key;
+        };
+        let holder = &self.ways[from.0 as usize];
+        let [of_holder, of_type] =
+            [holder.type_id, way.type_id].map(|type_id| &self.snapshot.types[type_id.0 as usize]);
+        hash(&[
+            self.snapshot.objects.address[holder.first.0 as usize],
+            hash_text(&of_holder.qualname),
+            self.label_key(way.label),
+            hash_text(&of_type.module),
+            hash_text(&of_type.qualname),
+        ])
+    }
+
     fn finish(mut self) -> Places {
         let objects = &self.snapshot.objects;
         for object in self.snapshot.ids() {
@@ -443,6 +466,9 @@ impl<'s> Merger<'s> {
             let first = &self.snapshot.references.first;
             way.own_bytes += objects.size_bytes[index];
             way.n_references += first[index + 1] - first[index];
+        }
+        for index in 0..self.ways.len() {
+            self.ways[index].holder_key = self.holder_key(&self.ways[index]);
         }
         for index in (0..self.ways.len()).rev() {
             self.ways[index].total_bytes += self.ways[index].own_bytes;

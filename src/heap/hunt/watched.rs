@@ -13,8 +13,8 @@ pub(super) fn watched(
     let mut last = None;
     for (&number, index) in numbers.iter().zip(0_u32..) {
         let snapshot = heap_of(number);
-        let places = Places::of(&snapshot);
-        history.observe(&places, f64::from(index) * 10.0);
+        let mut places = Places::of(&snapshot);
+        history.observe(&mut places, f64::from(index) * 10.0);
         last = Some((snapshot, places));
     }
     let (snapshot, places) = last.unwrap();

@@ -1,23 +1,57 @@
 //! What refers to something only as long as it is at work.
 
-use crate::attributes::{attribute, entry};
+use rustc_hash::FxHashSet;
+
+use super::is_exact;
+use crate::attributes::{attribute, entries, entry};
 use crate::snapshot::{ObjId, RootKind, Snapshot, Type};
 
 /// Where asyncio up to 3.13 has the task that runs just now, by its loop: from C, and from Python.
 const CURRENT_TASKS: [&str; 2] = ["_asyncio", "asyncio.tasks"];
 
-/// Tables whose entries are there for a step of the program and gone at the next. A path that leads
-/// through one would be another at the next look.
-pub(super) fn fleeting(snapshot: &Snapshot) -> Vec<ObjId> {
+/// What a thread is to run, and with what.
+const CALL_OF_THREAD: [&str; 3] = ["_target", "_args", "_kwargs"];
+
+/// Objects whose references are there for a step of the program and gone at the next: tables of what
+/// runs just now, and what a thread was started with, which its frames show as well, and which is gone
+/// with the thread that serves one request. A path that leads through one would be another at the next
+/// look.
+pub(super) fn fleeting(snapshot: &Snapshot) -> FxHashSet<ObjId> {
     let modules = snapshot
         .roots
         .iter()
-        .filter(|root| root.kind == RootKind::Modules);
-    modules
-        .flat_map(|root| CURRENT_TASKS.map(|name| entry(snapshot, root.object, name)))
-        .flatten()
-        .filter_map(|module| attribute(snapshot, module, "_current_tasks"))
-        .collect()
+        .filter(|root| root.kind == RootKind::Modules)
+        .map(|root| root.object);
+    let mut found = FxHashSet::default();
+    for modules in modules {
+        let table = |module: &str, name| {
+            let module = entry(snapshot, modules, module)?;
+            attribute(snapshot, module, name)
+        };
+        found.extend(
+            CURRENT_TASKS
+                .iter()
+                .filter_map(|module| table(module, "_current_tasks")),
+        );
+        let starting = table("threading", "_limbo");
+        found.extend(starting);
+        let tables = table("threading", "_active").into_iter().chain(starting);
+        let threads = tables.flat_map(|table| entries(snapshot, table));
+        found.extend(threads.flat_map(|(_, thread)| call_of_thread(snapshot, thread)));
+    }
+    found
+}
+
+/// A function is there for others, too.
+fn call_of_thread(snapshot: &Snapshot, thread: ObjId) -> impl Iterator<Item = ObjId> + '_ {
+    let parts = CALL_OF_THREAD
+        .iter()
+        .filter_map(move |name| attribute(snapshot, thread, name));
+    parts.filter(|&part| {
+        ["tuple", "dict", "method"]
+            .into_iter()
+            .any(|name| is_exact(snapshot, part, name))
+    })
 }
 
 /// Whether the objects of a type are calls that an event loop is to make, at once or at some time: what

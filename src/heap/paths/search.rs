@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use leakhunt_wire::TypeFlags;
+use rustc_hash::FxHashSet;
 
 use super::fleeting::{fleeting, is_planned_call};
 use super::is_exact;
@@ -29,7 +30,7 @@ pub(crate) struct Search {
     /// How each type's references are to be judged.
     manners: Vec<Manner>,
     /// Objects all of whose references say little, as they do not last.
-    fleeting: Vec<ObjId>,
+    fleeting: FxHashSet<ObjId>,
 }
 
 /// Which references of an object say little.
@@ -99,21 +100,23 @@ impl Search {
 
     /// Goes on from what was reached, except on byways.
     pub(super) fn spread(&mut self, snapshot: &Snapshot) {
-        loop {
-            while let Some(object) = self.queue.pop_front() {
-                for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
-                    if !self.is_reached(target)
-                        && !self.put_off(snapshot, (object, via), label, target)
-                    {
-                        self.reach(target, object.0, via);
-                    }
-                }
-            }
-            let Some((object, via)) = self.next_result() else {
-                break;
-            };
+        self.spread_plainly(snapshot);
+        while let Some((object, via)) = self.next_result() {
             if let Some((_, target)) = reference(snapshot, object, via) {
                 self.reach(target, object.0, via);
+            }
+            self.spread_plainly(snapshot);
+        }
+    }
+
+    /// Goes on from what was reached, except by what was put off.
+    pub(super) fn spread_plainly(&mut self, snapshot: &Snapshot) {
+        while let Some(object) = self.queue.pop_front() {
+            for (via, (label, target)) in (0..).zip(snapshot.references_of(object)) {
+                if !self.is_reached(target) && !self.put_off(snapshot, (object, via), label, target)
+                {
+                    self.reach(target, object.0, via);
+                }
             }
         }
     }

@@ -296,6 +296,58 @@ fn a_path_from_modules_is_taken_before_a_shorter_one_and_byways_come_last() {
 }
 
 #[test]
+fn of_frames_the_oldest_that_leads_to_an_object_is_named() {
+    let mut shop = Shop::new("shop.cache");
+    // As an interpreter has them: the newest thread first, in each the innermost frame.
+    let [request, serve, main] =
+        ["request", "serve", "main"].map(|function| shop.heap.frame(function));
+    let (app, trail) = (shop.heap.object("shop.cache.App"), shop.heap.object("list"));
+    shop.heap.reference(main, Via::Local("app"), app);
+    shop.heap.attribute(app, "trail", trail);
+    let asked = shop.heap.object("shop.cache.Request");
+    for frame in [request, serve] {
+        shop.heap.reference(frame, Via::Local("trail"), trail);
+        shop.heap.reference(frame, Via::Local("asked"), asked);
+    }
+    assert_path(&shop.heap, trail, "frame main(): local app.trail", false);
+    assert_path(&shop.heap, asked, "frame serve(): local asked", false);
+}
+
+#[test]
+fn what_a_thread_was_started_with_goes_by_whatever_else_leads_there() {
+    let mut heap = SnapshotBuilder::new();
+    let modules = heap.object("dict");
+    heap.root(RootKind::Modules, modules);
+    let threading = heap.module(modules, "threading");
+    let (active, thread) = (heap.object("dict"), heap.object("threading.Thread"));
+    heap.attribute(threading, "_active", active);
+    heap.entry(active, "1", thread);
+    let (call, arguments) = (heap.object("method"), heap.object("tuple"));
+    heap.attribute(thread, "_target", call);
+    heap.attribute(thread, "_args", arguments);
+    let (server, asked) = (heap.object("shop.Server"), heap.object("shop.Request"));
+    heap.reference(call, Via::Attribute("__self__"), server);
+    heap.reference(arguments, Via::Item(0), asked);
+    let rows = heap.object("list");
+    heap.attribute(thread, "rows", rows);
+    // One that is just starting.
+    let (limbo, young) = (heap.object("dict"), heap.object("threading.Thread"));
+    heap.attribute(threading, "_limbo", limbo);
+    heap.entry(limbo, "2", young);
+    let call = heap.object("method");
+    heap.attribute(young, "_target", call);
+    heap.reference(call, Via::Attribute("__self__"), server);
+    let main = heap.frame("main");
+    heap.reference(main, Via::Local("server"), server);
+    heap.reference(main, Via::Local("young"), young);
+    assert_path(&heap, young, "frame main(): local young", false);
+    let thread = "sys.modules['threading']._active['1']";
+    assert_path(&heap, server, "frame main(): local server", false);
+    assert_path(&heap, asked, &format!("{thread}._args[0]"), true);
+    assert_path(&heap, rows, &format!("{thread}.rows"), true);
+}
+
+#[test]
 fn garbage_has_no_path() {
     let mut heap = SnapshotBuilder::new();
     let (one, other) = (heap.object("list"), heap.object("list"));

@@ -24,8 +24,8 @@ fn counts(looks: &[&[(&str, u32)]], type_name: &str) -> Option<Vec<u32>> {
     let mut last = None;
     for (&entries, index) in looks.iter().zip(0_u32..) {
         let (heap, _) = list_of(entries);
-        let places = Places::of(&heap);
-        history.observe(&places, f64::from(index));
+        let mut places = Places::of(&heap);
+        history.observe(&mut places, f64::from(index));
         last = Some((heap, places));
     }
     assert_eq!(history.n_looks(), looks.len());
@@ -89,8 +89,8 @@ fn classes_of_one_name_are_one() {
     };
     let mut last = None;
     for (counts, seconds) in [([5, 1], 0.0), ([5, 2], 1.0), ([5, 3], 2.0)] {
-        let places = Places::of(&heap_of(counts));
-        history.observe(&places, seconds);
+        let mut places = Places::of(&heap_of(counts));
+        history.observe(&mut places, seconds);
         last = Some(places);
     }
     let places = last.unwrap();
@@ -107,4 +107,37 @@ fn classes_of_one_name_are_one() {
         n_ways += 1;
     }
     assert_eq!(n_ways, 2);
+}
+
+#[test]
+fn a_place_is_the_same_by_whatever_path_its_object_is_reached_now() {
+    let mut history = PlaceHistory::default();
+    let mut last = None;
+    // Longer paths are there as well, at the end of the heap.
+    for (n_entries, is_asked) in [(3, false), (4, true), (5, false), (6, false), (7, true)] {
+        let mut heap = SnapshotBuilder::new();
+        let modules = heap.object("dict");
+        heap.root(RootKind::Modules, modules);
+        let shop = heap.module(modules, "shop");
+        let (far, rows) = (heap.object("shop.App"), heap.object("list"));
+        heap.attribute(shop, "APP", far);
+        heap.attribute(far, "rows", rows);
+        for index in 0..n_entries {
+            let row = heap.tracked("shop.Row");
+            heap.reference(rows, Via::Item(index), row);
+        }
+        if is_asked {
+            heap.attribute(shop, "now", rows);
+        }
+        let heap = heap.finish();
+        let mut places = Places::of(&heap);
+        history.observe(&mut places, f64::from(n_entries));
+        last = Some((heap, places));
+    }
+    let (heap, places) = last.unwrap();
+    let mut ways = places.ways();
+    let way = ways.find(|(_, way)| heap.types[way.type_id.0 as usize].key() == "shop.Row");
+    let measures = history.of(way.unwrap().1).unwrap();
+    let counts: Vec<u32> = measures.iter().map(|at| at.n_objects).collect();
+    assert_eq!(counts, [3, 4, 5, 6, 7]);
 }

@@ -186,3 +186,23 @@ fn what_a_task_runs_is_one_place_whatever_the_task_waits_for() {
     assert_ne!(of_event.0, of_lock.0);
     assert_eq!(of_event.1, of_lock.1);
 }
+
+#[test]
+fn a_place_is_the_same_whether_a_frame_that_does_not_last_leads_there_or_not() {
+    let key = |is_asked: bool| {
+        let mut heap = SnapshotBuilder::new();
+        let request = is_asked.then(|| heap.frame("request"));
+        let main = heap.frame("main");
+        let (app, trail) = (heap.object("shop.App"), heap.object("list"));
+        heap.reference(main, Via::Local("app"), app);
+        heap.attribute(app, "trail", trail);
+        let row = heap.object("shop.Row");
+        heap.reference(trail, Via::Item(0), row);
+        if let Some(request) = request {
+            heap.reference(request, Via::Local("trail"), trail);
+        }
+        let heap = heap.finish();
+        way_to(&Places::of(&heap), row).key
+    };
+    assert_eq!(key(false), key(true));
+}

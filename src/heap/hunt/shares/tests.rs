@@ -53,8 +53,8 @@ fn shares(looks: &[(u32, [u32; 2])]) -> (Vec<Growing>, Vec<Share>) {
     let mut last = None;
     for (&(n_common, n_own), index) in looks.iter().zip(0_u32..) {
         let snapshot = heap(n_common, n_own);
-        let places = Places::of(&snapshot);
-        history.observe(&places, f64::from(index) * 10.0);
+        let mut places = Places::of(&snapshot);
+        history.observe(&mut places, f64::from(index) * 10.0);
         last = Some((snapshot, places));
     }
     let (snapshot, places) = last.unwrap();
