@@ -6,10 +6,10 @@ middleware as well, and now there is none.
 leakhunt must say: `Visit` grows, held by `frame serve(): local server.application.visits`.
 """
 
+import http.client
 import socketserver
 import threading
 import time
-import urllib.request
 import wsgiref.simple_server
 
 from pace import requests
@@ -44,9 +44,11 @@ def serve(seconds):
     server = Server(("127.0.0.1", 0), Handler)
     server.set_app(Gateway())
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    url = "http://127.0.0.1:%d/" % server.server_port
     for number in requests(seconds):
-        urllib.request.urlopen(url).read()
+        client = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        client.request("GET", "/")
+        client.getresponse().read()
+        client.close()
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ use crate::session::{Link, Session, SessionError};
 use limits::Limits;
 use makers::Makers;
 
-/// Which places grow, and what was asked of the target to judge them. 50 to 350 bytes a place.
+/// Which places grow, and what was asked of the target to judge them. 70 to 370 bytes a place.
 pub(crate) struct GrowingPlaces {
     history: PlaceHistory,
     beside: Beside,

@@ -116,8 +116,8 @@ impl Paths {
     /// Searches from all roots. Where several paths lead to an object, one from `sys.modules` is taken
     /// before one from a running frame, that before one from another root, and one from outside only
     /// where there is no other; of those from frames one from the oldest, which is not gone at the next
-    /// look, as that of a request is; of these the shortest, and those through caches, `__mro__` and such
-    /// at last. `O(V + E)`.
+    /// look, as that of a request is; of those of one kind, or from one frame, the shortest, and those
+    /// through caches, `__mro__` and such at last. `O(V + E)`.
     pub fn find(snapshot: &Snapshot) -> Self {
         let mut search = Search::new(snapshot);
         for stage in Stage::all(snapshot) {

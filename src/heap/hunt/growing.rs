@@ -78,15 +78,10 @@ impl Finder<'_> {
     fn find(&self) -> (Vec<Growing>, Vec<Unclear>) {
         let mut grown = BTreeMap::new();
         let mut unclear = Vec::new();
-        let links = self.places.ways().filter(|&(id, way)| way.to != id);
-        let chains: FxHashSet<WayId> = links.map(|(_, link)| link.to).collect();
         for (id, _) in self.places.ways() {
             let Some((values, trend)) = self.trend_of(id, |at| u64::from(at.n_objects)) else {
                 continue;
             };
-            if self.is_led_to_anew(id, &chains) {
-                continue;
-            }
             match trend.course {
                 Course::Grows => {
                     grown.insert(id, (values, trend));
@@ -135,23 +130,6 @@ impl Finder<'_> {
         let floats: Vec<f64> = values.iter().map(|&value| value as f64).collect();
         let trend = trend(self.history.seconds(), &floats);
         Some((values, trend))
-    }
-
-    /// Whether what holds the objects of a way has no more references than it had: then these led
-    /// elsewhere before, as to `None`, or something else led to the objects.
-    fn is_led_to_anew(&self, way: WayId, chains: &FxHashSet<WayId>) -> bool {
-        let Some(holder) = self.places.way(way).from else {
-            return false;
-        };
-        // The references of a chain are those of all its links.
-        if chains.contains(&holder) {
-            return false;
-        }
-        let measures = self.history.of(self.places.way(holder));
-        measures.is_none_or(|at| {
-            let n_references = |measure: Option<&Measure>| measure.map_or(0, |at| at.n_references);
-            n_references(at.last()) <= n_references(at.first())
-        })
     }
 
     fn slope(&self, values: &[u64]) -> f64 {
@@ -399,13 +377,15 @@ impl Finder<'_> {
 const FEWEST_MORE: u64 = 3;
 
 /// Whether there are some objects more at the end, and not since one look alone, and in the second half
-/// always more than at first: what comes and goes is as few again at some look.
+/// always more than there ever were as few of in the first: what comes and goes is as few again.
 fn is_noteworthy(values: &[u64]) -> bool {
+    let (first_half, second_half) = values.split_at(values.len() / 2);
     let (Some(first), Some(last)) = (values.first(), values.last()) else {
         return false;
     };
     let n_rises = values.windows(2).filter(|pair| pair[0] < pair[1]).count();
-    let stays = values[values.len() / 2..].iter().all(|value| value > first);
+    let fewest = first_half.iter().min().unwrap_or(first);
+    let stays = second_half.iter().all(|value| value > fewest);
     last.saturating_sub(*first) >= FEWEST_MORE && n_rises >= 2 && stays
 }
 

@@ -1,6 +1,6 @@
 //! What each place was like at each look.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::places::{Places, Way};
 
@@ -41,13 +41,19 @@ impl Measure {
 }
 
 impl PlaceHistory {
-    /// Adds a look, made so many seconds after any fixed moment. Places that an object is at which was at
-    /// one of another name at the look before get the key of that: now the frame of a request leads there,
-    /// and now there is none.
+    /// Adds a look, made so many seconds after any fixed moment. A place that has a new name while what
+    /// holds it had another one at the look before, which nothing has now, keeps the key of that: now the
+    /// frame of a request leads there, and now there is none.
     pub fn observe(&mut self, places: &mut Places, seconds: f64) {
+        let named: FxHashSet<u64> = places.ways().map(|(_, way)| way.key).collect();
         let before = std::mem::take(&mut self.by_holder);
         for way in places.ways_mut() {
-            way.key = before.get(&way.holder_key).copied().unwrap_or(way.key);
+            let is_known =
+                self.steady.contains_key(&way.key) || self.changed.contains_key(&way.key);
+            let kept = before
+                .get(&way.holder_key)
+                .filter(|kept| !is_known && !named.contains(kept));
+            way.key = kept.copied().unwrap_or(way.key);
             self.by_holder.insert(way.holder_key, way.key);
         }
         let n_before = self.seconds.len();

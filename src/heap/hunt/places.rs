@@ -30,7 +30,8 @@ pub struct Way {
     /// The same in each snapshot of a process, and for all classes of one name; once a
     /// [`PlaceHistory`](super::PlaceHistory) knows the place, also where another path leads there now.
     pub key: u64,
-    /// The same in another snapshot where the same object, by its address, leads to such objects.
+    /// The same in another snapshot where the first object of the place that the way starts at has the
+    /// same address.
     pub(super) holder_key: u64,
     /// Number of objects that were reached by it first.
     pub n_objects: u32,
@@ -361,20 +362,27 @@ impl<'s> Merger<'s> {
         let of_type = &self.snapshot.types[step.type_id.0 as usize];
         let from = (step.from != ROOT).then_some(step.from);
         let from_key = from.map_or(0, |from| self.ways[from.0 as usize].key);
+        let key_from = |from_key| {
+            hash(&[
+                from_key,
+                self.label_key(step.label),
+                hash_text(&of_type.module),
+                hash_text(&of_type.qualname),
+                step.told_by,
+            ])
+        };
+        let key = key_from(from_key);
+        let holder_key = from
+            .and_then(|from| self.holder(from))
+            .map_or(key, key_from);
         self.ways.push(Way {
             from,
             label: step.label,
             type_id: step.type_id,
             to: self.chain(step).unwrap_or(id),
             first: object,
-            key: hash(&[
-                from_key,
-                self.label_key(step.label),
-                hash_text(&of_type.module),
-                hash_text(&of_type.qualname),
-                step.told_by,
-            ]),
-            holder_key: 0,
+            key,
+            holder_key,
             n_objects: 0,
             n_references: 0,
             own_bytes: 0,
@@ -383,6 +391,20 @@ impl<'s> Merger<'s> {
         self.pending.push(Vec::new());
         self.ids.insert(step, id);
         id
+    }
+
+    /// What tells the first object of a place from all others, also at another look; `None` for a frame,
+    /// whose memory is that of the next one.
+    fn holder(&self, place: WayId) -> Option<u64> {
+        let Way { first, type_id, .. } = self.ways[place.0 as usize];
+        let of_type = &self.snapshot.types[type_id.0 as usize];
+        let address = self.snapshot.objects.address[first.0 as usize];
+        let parts = [
+            address,
+            hash_text(&of_type.module),
+            hash_text(&of_type.qualname),
+        ];
+        (!of_type.is_frame()).then(|| hash(&parts))
     }
 
     /// The place that a step leads back to, as it is one more link of a chain or a tree: one of the same
@@ -438,23 +460,6 @@ impl<'s> Merger<'s> {
         }
     }
 
-    /// See [`Way::holder_key`].
-    fn holder_key(&self, way: &Way) -> u64 {
-        let Some(from) = way.from else {
-            return way.key;
-        };
-        let holder = &self.ways[from.0 as usize];
-        let [of_holder, of_type] =
-            [holder.type_id, way.type_id].map(|type_id| &self.snapshot.types[type_id.0 as usize]);
-        hash(&[
-            self.snapshot.objects.address[holder.first.0 as usize],
-            hash_text(&of_holder.qualname),
-            self.label_key(way.label),
-            hash_text(&of_type.module),
-            hash_text(&of_type.qualname),
-        ])
-    }
-
     fn finish(mut self) -> Places {
         let objects = &self.snapshot.objects;
         for object in self.snapshot.ids() {
@@ -466,9 +471,6 @@ impl<'s> Merger<'s> {
             let first = &self.snapshot.references.first;
             way.own_bytes += objects.size_bytes[index];
             way.n_references += first[index + 1] - first[index];
-        }
-        for index in 0..self.ways.len() {
-            self.ways[index].holder_key = self.holder_key(&self.ways[index]);
         }
         for index in (0..self.ways.len()).rev() {
             self.ways[index].total_bytes += self.ways[index].own_bytes;

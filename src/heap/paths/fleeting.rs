@@ -1,8 +1,7 @@
 //! What refers to something only as long as it is at work.
 
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
-use super::is_exact;
 use crate::attributes::{attribute, entries, entry};
 use crate::snapshot::{ObjId, RootKind, Snapshot, Type};
 
@@ -16,42 +15,31 @@ const CALL_OF_THREAD: [&str; 3] = ["_target", "_args", "_kwargs"];
 /// runs just now, and what a thread was started with, which its frames show as well, and which is gone
 /// with the thread that serves one request. A path that leads through one would be another at the next
 /// look.
-pub(super) fn fleeting(snapshot: &Snapshot) -> FxHashSet<ObjId> {
+///
+/// What a thread was started with comes with the thread, as it may be there for others, too.
+pub(super) fn fleeting(snapshot: &Snapshot) -> FxHashMap<ObjId, Option<ObjId>> {
     let modules = snapshot
         .roots
         .iter()
         .filter(|root| root.kind == RootKind::Modules)
         .map(|root| root.object);
-    let mut found = FxHashSet::default();
+    let mut found = FxHashMap::default();
     for modules in modules {
         let table = |module: &str, name| {
             let module = entry(snapshot, modules, module)?;
             attribute(snapshot, module, name)
         };
-        found.extend(
-            CURRENT_TASKS
-                .iter()
-                .filter_map(|module| table(module, "_current_tasks")),
-        );
         let starting = table("threading", "_limbo");
-        found.extend(starting);
-        let tables = table("threading", "_active").into_iter().chain(starting);
-        let threads = tables.flat_map(|table| entries(snapshot, table));
-        found.extend(threads.flat_map(|(_, thread)| call_of_thread(snapshot, thread)));
+        let current = CURRENT_TASKS.map(|module| table(module, "_current_tasks"));
+        let tables = current.into_iter().chain([starting]).flatten();
+        found.extend(tables.map(|table| (table, None)));
+        let of_threads = table("threading", "_active").into_iter().chain(starting);
+        for (_, thread) in of_threads.flat_map(|table| entries(snapshot, table)) {
+            let call = CALL_OF_THREAD.map(|name| attribute(snapshot, thread, name));
+            found.extend(call.into_iter().flatten().map(|part| (part, Some(thread))));
+        }
     }
     found
-}
-
-/// A function is there for others, too.
-fn call_of_thread(snapshot: &Snapshot, thread: ObjId) -> impl Iterator<Item = ObjId> + '_ {
-    let parts = CALL_OF_THREAD
-        .iter()
-        .filter_map(move |name| attribute(snapshot, thread, name));
-    parts.filter(|&part| {
-        ["tuple", "dict", "method"]
-            .into_iter()
-            .any(|name| is_exact(snapshot, part, name))
-    })
 }
 
 /// Whether the objects of a type are calls that an event loop is to make, at once or at some time: what

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use leakhunt_wire::TypeFlags;
-use rustc_hash::FxHashSet;
+use rustc_hash::FxHashMap;
 
 use super::fleeting::{fleeting, is_planned_call};
 use super::is_exact;
@@ -29,8 +29,8 @@ pub(crate) struct Search {
     byways: VecDeque<(ObjId, u32)>,
     /// How each type's references are to be judged.
     manners: Vec<Manner>,
-    /// Objects all of whose references say little, as they do not last.
-    fleeting: FxHashSet<ObjId>,
+    /// See [`fleeting`].
+    fleeting: FxHashMap<ObjId, Option<ObjId>>,
 }
 
 /// Which references of an object say little.
@@ -211,7 +211,21 @@ impl Search {
         };
         is_argument
             || says_little(snapshot, self.manner(snapshot, object), label)
-            || self.fleeting.contains(&object)
+            || self.is_fleeting(object)
+    }
+
+    /// Whether an object's references do not last.
+    fn is_fleeting(&self, object: ObjId) -> bool {
+        match self.fleeting.get(&object) {
+            None => false,
+            Some(None) => true,
+            // It refers to that by itself or by its `__dict__`.
+            Some(&Some(thread)) => {
+                let parent = self.parent(object);
+                let above = parent.and_then(|parent| self.parent(parent));
+                [parent, above].contains(&Some(thread))
+            }
+        }
     }
 
     fn manner(&self, snapshot: &Snapshot, object: ObjId) -> Manner {

@@ -328,8 +328,12 @@ fn what_a_thread_was_started_with_goes_by_whatever_else_leads_there() {
     let (server, asked) = (heap.object("shop.Server"), heap.object("shop.Request"));
     heap.reference(call, Via::Attribute("__self__"), server);
     heap.reference(arguments, Via::Item(0), asked);
-    let rows = heap.object("list");
+    let (rows, options) = (heap.object("list"), heap.object("dict"));
     heap.attribute(thread, "rows", rows);
+    let (shop, option) = (heap.module(modules, "shop"), heap.object("list"));
+    heap.attribute(shop, "OPTIONS", options);
+    heap.attribute(thread, "_kwargs", options);
+    heap.entry(options, "depth", option);
     // One that is just starting.
     let (limbo, young) = (heap.object("dict"), heap.object("threading.Thread"));
     heap.attribute(threading, "_limbo", limbo);
@@ -340,11 +344,13 @@ fn what_a_thread_was_started_with_goes_by_whatever_else_leads_there() {
     let main = heap.frame("main");
     heap.reference(main, Via::Local("server"), server);
     heap.reference(main, Via::Local("young"), young);
+    heap.reference(main, Via::Local("depth"), option);
     assert_path(&heap, young, "frame main(): local young", false);
     let thread = "sys.modules['threading']._active['1']";
     assert_path(&heap, server, "frame main(): local server", false);
     assert_path(&heap, asked, &format!("{thread}._args[0]"), true);
     assert_path(&heap, rows, &format!("{thread}.rows"), true);
+    assert_path(&heap, option, "sys.modules['shop'].OPTIONS['depth']", true);
 }
 
 #[test]

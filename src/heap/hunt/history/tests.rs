@@ -141,3 +141,66 @@ fn a_place_is_the_same_by_whatever_path_its_object_is_reached_now() {
     let counts: Vec<u32> = measures.iter().map(|at| at.n_objects).collect();
     assert_eq!(counts, [3, 4, 5, 6, 7]);
 }
+
+#[test]
+fn a_container_that_moves_on_does_not_take_its_place_along() {
+    let mut history = PlaceHistory::default();
+    let mut last = None;
+    // Of two lists the one that is full becomes the other.
+    for (n_current, n_previous) in [(2, 0), (5, 0), (8, 0), (1, 9), (4, 9), (7, 9)] {
+        let mut heap = SnapshotBuilder::new();
+        let modules = heap.object("dict");
+        heap.root(RootKind::Modules, modules);
+        let shop = heap.module(modules, "shop");
+        let (one, other) = (heap.object("list"), heap.object("list"));
+        let (current, previous) = match n_previous {
+            0 => (one, other),
+            _ => (other, one),
+        };
+        heap.attribute(shop, "CURRENT", current);
+        heap.attribute(shop, "PREVIOUS", previous);
+        for (list, n) in [(current, n_current), (previous, n_previous)] {
+            for index in 0..n {
+                let row = heap.tracked("shop.Row");
+                heap.reference(list, Via::Item(index), row);
+            }
+        }
+        let heap = heap.finish();
+        let mut places = Places::of(&heap);
+        history.observe(&mut places, f64::from(n_current));
+        let first = heap.references_of(current).next().unwrap().1;
+        last = Some((places, first));
+    }
+    let (places, first) = last.unwrap();
+    let way = places.way(places.way_of(first).unwrap());
+    let counts = history.of(way).unwrap().iter().map(|at| at.n_objects);
+    assert_eq!(counts.collect::<Vec<_>>(), [2, 5, 8, 1, 4, 7]);
+}
+
+#[test]
+fn suspended_functions_of_one_holder_stay_apart() {
+    let mut history = PlaceHistory::default();
+    let mut last = None;
+    for n_waiting in [3, 4, 5] {
+        let mut heap = SnapshotBuilder::new();
+        let pending = heap.object("list");
+        heap.root(RootKind::Modules, pending);
+        let codes = [heap.object("code"), heap.object("code")];
+        let mut first = None;
+        for index in 0..n_waiting + 2 {
+            let coroutine = heap.object("coroutine");
+            let code = codes[usize::from(index >= 2)];
+            heap.reference(coroutine, Via::Attribute("cr_code"), code);
+            heap.reference(pending, Via::Item(index), coroutine);
+            first = first.or(Some(coroutine));
+        }
+        let heap = heap.finish();
+        let mut places = Places::of(&heap);
+        history.observe(&mut places, f64::from(n_waiting));
+        last = Some((places, first.unwrap()));
+    }
+    let (places, first) = last.unwrap();
+    let way = places.way(places.way_of(first).unwrap());
+    assert_eq!(way.n_objects, 2);
+    assert!(history.of(way).is_none(), "there are as many as ever");
+}
