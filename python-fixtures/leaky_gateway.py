@@ -1,55 +1,37 @@
-"""A WSGI server with a thread for each request, whose middleware keeps who came.
+"""A server with a thread for each request, known to one frame alone, keeps who came.
 
-The server is a local variable. Now a request is under way, and its frames and its thread lead to the
-middleware as well, and now there is none.
+Now the frames and the thread of a request lead to the server as well, and now there is none.
 
-leakhunt must say: `Visit` grows, held by `frame serve(): local server.application.visits`.
+leakhunt must say: `Visit` grows, held by `frame serve(): local server.visits`.
 """
 
-import http.client
+import socket
 import socketserver
 import threading
 import time
-import wsgiref.simple_server
 
 from pace import requests
 
 
 class Visit:
-    def __init__(self, path):
-        self.path = path
+    def __init__(self, text):
+        self.text = text
 
 
-class Gateway:
-    def __init__(self):
-        self.visits = []
-
-    def __call__(self, environ, start_response):
-        self.visits.append(Visit(environ["PATH_INFO"]))  # the leak: nobody drops them
+class Handler(socketserver.StreamRequestHandler):
+    def handle(self):
+        self.server.visits.append(Visit(self.rfile.readline()))  # the leak: nobody drops them
         time.sleep(0.005)
-        start_response("200 OK", [])
-        return [b"hello"]
-
-
-class Handler(wsgiref.simple_server.WSGIRequestHandler):
-    def log_message(self, *arguments):
-        pass
-
-
-class Server(socketserver.ThreadingMixIn, wsgiref.simple_server.WSGIServer):
-    daemon_threads = True
 
 
 def serve(seconds):
-    server = Server(("127.0.0.1", 0), Handler)
-    server.set_app(Gateway())
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads, server.visits = True, []
     threading.Thread(target=server.serve_forever, daemon=True).start()
     for number in requests(seconds):
-        client = http.client.HTTPConnection("127.0.0.1", server.server_port)
-        client.request("GET", "/")
-        client.getresponse().read()
-        client.close()
-
+        with socket.create_connection(server.server_address) as client:
+            client.sendall(b"%d\n" % number)
+            client.recv(1)
 
 if __name__ == "__main__":
     serve(seconds=12)
